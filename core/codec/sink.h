@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where a read puts its bytes: a list of segments, either pointing into mapped files, so that the
+ * only copy is the kernel's, or copied together in one buffer. */
+#ifndef SFS_CODEC_SINK_H
+#define SFS_CODEC_SINK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/uio.h>
+
+typedef struct sfs_sink {
+    struct iovec *segments; /* borrowed; NULL: everything is copied */
+    int count, max;
+    uint8_t *buffer; /* borrowed; room for the whole read */
+    uint64_t used;   /* bytes of buffer taken */
+} sfs_sink;
+
+enum { SFS_DIRECT_MIN = 1024 }; /* shorter segments are cheaper copied than sent as they are */
+
+/* Takes the next `length` bytes of the buffer; the caller fills them. */
+static inline uint8_t *sfs_sink_room(sfs_sink *sink, uint64_t length)
+{
+    uint8_t *room = sink->buffer + sink->used;
+    sink->used += length;
+    if (sink->segments) {
+        struct iovec *last = sink->count ? &sink->segments[sink->count - 1] : NULL;
+        if (last && (uint8_t *)last->iov_base + last->iov_len == room)
+            last->iov_len += length;
+        else
+            sink->segments[sink->count++] = (struct iovec){room, length};
+    }
+    return room;
+}
+
+/* Appends bytes that stay where they are until the read was answered. One segment is always kept back, for the
+ * buffer that what follows is copied to. */
+static inline void sfs_sink_bytes(sfs_sink *sink, const void *bytes, uint64_t length)
+{
+    if (sink->segments && length >= SFS_DIRECT_MIN && sink->count + 1 < sink->max)
+        sink->segments[sink->count++] = (struct iovec){(void *)(uintptr_t)bytes, length};
+    else if (length)
+        memcpy(sfs_sink_room(sink, length), bytes, length);
+}
+
+#endif

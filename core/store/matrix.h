@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A matrix of a collection: which file holds which row, and how many non-zeros come before it. What the bytes of a
+ * row mean is the codec's (codec/codec.h). */
+#ifndef SFS_STORE_MATRIX_H
+#define SFS_STORE_MATRIX_H
+
+#include "store/files.h"
+
+typedef enum sfs_codec_id {
+    SFS_CODEC_RAW,
+    SFS_CODEC_DENSE,
+} sfs_codec_id;
+
+enum { SFS_BASE_ROWS = 64 }; /* rows that share one base */
+
+/* The rows of one shard. Row r has nnz[r] non-zeros, after bases[r / 64] + deltas[r] others. */
+typedef struct sfs_matrix_shard {
+    uint64_t first_row, rows;
+    uint64_t nnz_total;
+    sfs_array bases;  /* uint64 */
+    sfs_array deltas; /* uint32 */
+    sfs_array nnz;    /* uint8, uint16 or uint32 */
+    sfs_array checks; /* uint32: a checksum a row */
+    sfs_array indices; /* raw: int32, nnz_total */
+    sfs_array data;    /* raw: nnz_total; dense: rows x columns */
+    _Atomic uint64_t *verified; /* owned; bit r: row r was found to match its checksum */
+} sfs_matrix_shard;
+
+typedef struct sfs_matrix {
+    char *name; /* owned: X, raw/X or layers/NAME */
+    sfs_codec_id codec;
+    sfs_dtype dtype;
+    uint64_t rows, columns, nnz;
+    sfs_matrix_shard *shards; /* owned */
+    size_t shard_count;
+} sfs_matrix;
+
+/* Where a row lies. */
+typedef struct sfs_row_place {
+    const sfs_matrix_shard *shard;
+    uint64_t row;   /* within the shard */
+    uint64_t start; /* non-zeros of the shard before it */
+    uint32_t nnz;
+} sfs_row_place;
+
+/* The caller holds a guard; on failure it still closes the matrix. */
+sfs_status sfs_matrix_open(const sfs_files *files, const json_t *object, const uint64_t *shard_rows,
+                           size_t shard_count, sfs_matrix *out, sfs_error *error);
+void sfs_matrix_close(sfs_matrix *matrix);
+
+/* Finds row < rows. This is the one place where a row's extent is checked against its file. The caller holds a guard. */
+sfs_status sfs_matrix_locate(const sfs_matrix *matrix, uint64_t row, sfs_row_place *out,
+                             sfs_error *error);
+
+/* The number of non-zeros before row <= rows, in the whole matrix. The caller holds a guard. */
+sfs_status sfs_matrix_nnz_before(const sfs_matrix *matrix, uint64_t row, uint64_t *out,
+                                 sfs_error *error);
+
+#endif

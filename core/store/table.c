@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/table.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+sfs_status sfs_strings_line(const sfs_strings *strings, uint64_t i, const uint8_t **line,
+                            uint64_t *length, sfs_error *error)
+{
+    SFS_TRY(sfs_array_verify(&strings->offsets, i, 2, error));
+    const uint64_t *offsets = (const uint64_t *)(const void *)strings->offsets.items;
+    uint64_t start = offsets[i], end = offsets[i + 1];
+    if (start >= end || end > strings->text.count)
+        return sfs_fail(error, -EIO,
+                        "%s: expected line %" PRIu64 " within %" PRIu64 " bytes of text, found it "
+                        "from %" PRIu64 " to %" PRIu64 ": convert the data again",
+                        strings->offsets.map->name, i, strings->text.count, start, end);
+    SFS_TRY(sfs_array_verify(&strings->text, start, end - start, error));
+    *line = strings->text.items + start;
+    *length = end - start;
+    return 0;
+}
+
+uint64_t sfs_strings_unescape(const uint8_t *line, uint64_t length, uint8_t *out, uint64_t room)
+{
+    uint64_t used = 0;
+    for (uint64_t i = 0; i + 1 < length && used < room; i++) {
+        uint8_t byte = line[i];
+        if (byte == '\\' && i + 2 < length) {
+            byte = line[++i];
+            byte = byte == 'n' ? '\n' : byte == '0' ? '\0' : byte;
+        }
+        out[used++] = byte;
+    }
+    return used;
+}
+
+static sfs_status open_strings(const sfs_files *files, const json_t *object, uint64_t count,
+                               sfs_strings *out, sfs_error *error)
+{
+    out->count = count;
+    SFS_TRY(sfs_files_array(files, object, "offsets", (sfs_dtype){'u', 8}, count + 1, 0,
+                            &out->offsets, error));
+    return sfs_files_array_any_length(files, object, "text", (sfs_dtype){'u', 1}, &out->text,
+                                      error);
+}
+
+static sfs_status open_part(const sfs_files *files, const json_t *object, const sfs_column *column,
+                            sfs_column_part *part, sfs_error *error)
+{
+    if (column->kind == SFS_COLUMN_STRING)
+        SFS_TRY(open_strings(files, object, part->rows, &part->strings, error));
+    else
+        SFS_TRY(sfs_files_array(files, object, "values", column->dtype, part->rows, 0,
+                                &part->values, error));
+    if (!column->nullable)
+        return 0;
+    return sfs_files_array(files, object, "mask", (sfs_dtype){'b', 1}, part->rows, 0, &part->mask,
+                           error);
+}
+
+static sfs_status open_kind(const sfs_files *files, const json_t *object, sfs_column *column,
+                            sfs_error *error)
+{
+    const char *kind;
+    uint64_t count;
+    json_t *categories;
+    SFS_TRY(sfs_json_string(object, "kind", &kind, error));
+    SFS_TRY(sfs_json_bool(object, "nullable", &column->nullable, error));
+    if (!strcmp(kind, "number")) {
+        column->kind = SFS_COLUMN_NUMBER;
+        return sfs_json_dtype(object, "dtype", &column->dtype, error);
+    }
+    if (!strcmp(kind, "string")) {
+        column->kind = SFS_COLUMN_STRING;
+        SFS_TRY(sfs_json_uint(object, "width", INT32_MAX, &count, error));
+        column->dtype = (sfs_dtype){'S', count ? (uint32_t)count : 1};
+        return 0;
+    }
+    if (strcmp(kind, "categorical") != 0)
+        return sfs_fail(error, -EBADMSG,
+                        "expected \"kind\" number, string or categorical, found \"%.40s\"", kind);
+    column->kind = SFS_COLUMN_CATEGORICAL;
+    column->dtype = (sfs_dtype){'i', 4};
+    SFS_TRY(sfs_json_bool(object, "ordered", &column->ordered, error));
+    SFS_TRY(sfs_json_object(object, "categories", &categories, error));
+    SFS_TRY(sfs_json_uint(categories, "count", INT32_MAX, &count, error));
+    return open_strings(files, categories, count, &column->categories, error);
+}
+
+static sfs_status open_column(const sfs_files *files, const json_t *object,
+                              const uint64_t *part_rows, size_t part_count, sfs_column *column,
+                              sfs_error *error)
+{
+    const char *name;
+    json_t *parts;
+    SFS_TRY(sfs_json_string(object, "name", &name, error));
+    column->name = strdup(name);
+    column->parts = calloc(part_count + 1, sizeof *column->parts);
+    if (!column->name || !column->parts)
+        return sfs_fail_memory(error);
+    SFS_TRY(open_kind(files, object, column, error));
+    SFS_TRY(sfs_json_array(object, "parts", &parts, error));
+    if (json_array_size(parts) != part_count)
+        return sfs_fail(error, -EBADMSG, "expected %zu \"parts\", found %zu", part_count,
+                        json_array_size(parts));
+    uint64_t first_row = 0;
+    for (; column->part_count < part_count; column->part_count++) {
+        sfs_column_part *part = &column->parts[column->part_count];
+        part->first_row = first_row;
+        part->rows = part_rows[column->part_count];
+        first_row += part->rows;
+        SFS_TRY(open_part(files, json_array_get(parts, column->part_count), column, part, error));
+    }
+    return 0;
+}
+
+sfs_status sfs_table_open(const sfs_files *files, const json_t *object, const uint64_t *part_rows,
+                          size_t part_count, sfs_table *out, sfs_error *error)
+{
+    json_t *columns, *column;
+    size_t i;
+    SFS_TRY(sfs_json_bool(object, "has_index", &out->has_index, error));
+    SFS_TRY(sfs_json_array(object, "columns", &columns, error));
+    for (i = 0; i < part_count; i++)
+        out->rows += part_rows[i];
+    out->columns = calloc(json_array_size(columns) + 1, sizeof *out->columns);
+    if (!out->columns)
+        return sfs_fail_memory(error);
+    json_array_foreach (columns, i, column) {
+        out->column_count++;
+        sfs_status status =
+            open_column(files, column, part_rows, part_count, &out->columns[i], error);
+        if (status) {
+            sfs_error_prefix(error, "column %zu: ", i);
+            return status;
+        }
+    }
+    if (out->has_index && (!i || out->columns[0].kind != SFS_COLUMN_STRING))
+        return sfs_fail(error, -EBADMSG, "expected strings as column 0, the index");
+    return 0;
+}
+
+void sfs_table_close(sfs_table *table)
+{
+    for (size_t i = 0; i < table->column_count; i++) {
+        free(table->columns[i].parts);
+        free(table->columns[i].name);
+    }
+    free(table->columns);
+    *table = (sfs_table){0};
+}

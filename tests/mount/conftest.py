@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures of the tests over real mounts; the work is done in harness.py.
+
+SHUFFLEFS_BUILD names the directory of the programs (default build/release), SHUFFLEFS_RELEASE_BUILD that of an
+optimised build for budgets of time and memory, SHUFFLEFS_TEST_DATA a directory of real .h5ad files.
+"""
+import itertools
+import os
+import sys
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "reference"))
+
+import harness  # noqa: E402  (after the path, as all modules here)
+
+hypothesis.settings.register_profile(
+    "mounts", deadline=None, derandomize=True, print_blob=True,
+    suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture, hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("mounts")
+
+# Without any real file the tests over them do not exist, which a skip would hide among others.
+collect_ignore = [] if any(harness.DATA.rglob("*.h5ad")) else ["test_real_data.py"]
+
+# These need no mount and run everywhere.
+WITHOUT_FUSE = {"test_reference.py", "test_converter.py", "test_converter_errors.py", "test_converter_crash.py",
+                "test_converter_memory.py"}
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "large: takes minutes or gigabytes, or measures an optimised build")
+
+
+def pytest_collection_modifyitems(items):
+    if not os.access("/dev/fuse", os.R_OK | os.W_OK):
+        for item in items:
+            if item.path.name not in WITHOUT_FUSE:
+                item.add_marker(pytest.mark.skip(reason="/dev/fuse is missing or not accessible: nothing can be mounted here"))
+
+
+@pytest.fixture(scope="session")
+def convert(tmp_path_factory):
+    """convert(input, *arguments) -> the collection made of it, shared by the session and only to be read."""
+    return harness.Converter(tmp_path_factory.mktemp("collections"))
+
+
+@pytest.fixture(scope="session")
+def mount(tmp_path_factory):
+    """mount(collection, **options): a context manager that yields a harness.Mount and checks its end."""
+    directory, number = tmp_path_factory.mktemp("mounts"), itertools.count()
+
+    def mount_here(collection, build=harness.BUILD, arguments=(), **options):
+        point = directory / f"m{next(number)}"
+        point.mkdir()
+        return harness.mounted(collection, point, build, arguments, **options)
+    return mount_here
+
+
+@pytest.fixture
+def mountpoint(tmp_path):
+    """An empty directory for tests that start the daemon themselves; nothing stays mounted on it."""
+    point = tmp_path / "mnt"
+    point.mkdir()
+    yield point
+    harness.clean_up(None, point)
+
+
+@pytest.fixture(scope="session")
+def cat():
+    """cat(collection, path, **options) -> the bytes that `shufflefs --cat` writes."""
+    return harness.cat
