@@ -20,6 +20,7 @@ typedef struct sfs_matrix_stats {
     uint64_t explicit_zeros; /* stored entries that are 0 */
 } sfs_matrix_stats;
 
+/* One matrix of an output is written at a time. */
 typedef struct sfs_matrix_writer sfs_matrix_writer;
 
 sfs_status sfs_matrix_writer_open(sfs_output *output, const sfs_matrix_spec *spec,

@@ -7,6 +7,7 @@
 #define SFS_CONVERT_OUTPUT_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "store/fail.h"
 #include "store/npy.h"
@@ -39,6 +40,9 @@ void sfs_output_abort(sfs_output *output);
 void sfs_output_discard(const sfs_output *output);
 
 uint64_t sfs_output_shard_count(const sfs_output *output);
+
+/* The file that holds the page sums of all others. */
+#define SFS_SUMS_FILE "g1.sums.npy"
 
 /* A .npy file being appended to. */
 typedef struct sfs_array_file sfs_array_file;

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The converter's command line. */
+#include <getopt.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "convert/convert.h"
+#include "shufflefs/version.h"
+
+static const char help[] =
+    "usage: mkshufflefs INPUT -o NAME.sfs [options]\n"
+    "\n"
+    "Makes a shufflefs collection from a dataset.\n"
+    "\n"
+    "INPUT is an AnnData file (.h5ad), or synthetic counts shaped like a 10x dataset:\n"
+    "  synthetic:rows=25382,vars=34455,density=0.031,seed=0\n"
+    "\n"
+    "  -o, --output NAME.sfs  the collection to make; it must not exist\n"
+    "      --layer NAME       convert layers/NAME alone, as X\n"
+    "      --raw              convert raw/X alone, as X, with raw's own genes\n"
+    "      --codec CODEC      raw or dense; else sparse matrices are stored raw,\n"
+    "                         dense ones dense\n"
+    "      --shard-rows N     rows in a shard (all in one)\n"
+    "      --json             print a summary as JSON\n"
+    "      --quiet            no progress\n"
+    "  -h, --help             show this and exit\n"
+    "  -V, --version          show the version and exit\n";
+
+struct command {
+    sfs_convert_options options;
+    bool json, quiet;
+};
+
+static int usage_error(const char *what, const char *value)
+{
+    fprintf(stderr, "mkshufflefs: %s%s%s: see mkshufflefs --help\n", what, value ? " " : "",
+            value ? value : "");
+    return 1;
+}
+
+static int parse_codec(const char *value, sfs_codec_choice *out)
+{
+    if (!strcmp(value, "raw"))
+        *out = SFS_CHOOSE_RAW;
+    else if (!strcmp(value, "dense"))
+        *out = SFS_CHOOSE_DENSE;
+    else
+        return usage_error("--codec: expected raw or dense, found", value);
+    return 0;
+}
+
+static int parse_shard_rows(const char *value, uint64_t *out)
+{
+    char *end;
+    errno = 0;
+    *out = strtoull(value, &end, 10);
+    if (errno || *end || !*out || *value < '0' || *value > '9')
+        return usage_error("--shard-rows: expected a number of at least 1, found", value);
+    return 0;
+}
+
+/* Returns -1 to go on, else the exit status. */
+static int parse(int argc, char **argv, struct command *command)
+{
+    enum { LAYER = 256, RAW, CODEC, SHARD_ROWS, JSON, QUIET };
+    static const struct option longs[] = {
+        {"output", required_argument, NULL, 'o'},
+        {"layer", required_argument, NULL, LAYER},
+        {"raw", no_argument, NULL, RAW},
+        {"codec", required_argument, NULL, CODEC},
+        {"shard-rows", required_argument, NULL, SHARD_ROWS},
+        {"json", no_argument, NULL, JSON},
+        {"quiet", no_argument, NULL, QUIET},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},
+        {0},
+    };
+    sfs_convert_options *options = &command->options;
+    for (int key; (key = getopt_long(argc, argv, "o:hV", longs, NULL)) != -1;) {
+        int failed = 0;
+        switch (key) {
+        case 'o':
+            options->output = optarg;
+            break;
+        case LAYER:
+            options->layer = optarg;
+            break;
+        case RAW:
+            options->raw = true;
+            break;
+        case CODEC:
+            failed = parse_codec(optarg, &options->codec);
+            break;
+        case SHARD_ROWS:
+            failed = parse_shard_rows(optarg, &options->shard_rows);
+            break;
+        case JSON:
+            command->json = true;
+            break;
+        case QUIET:
+            command->quiet = true;
+            break;
+        case 'h':
+            fputs(help, stdout);
+            return 0;
+        case 'V':
+            puts("mkshufflefs " SFS_VERSION);
+            return 0;
+        default:
+            return usage_error("unknown or incomplete option", NULL);
+        }
+        if (failed)
+            return failed;
+    }
+    if (argc - optind != 1)
+        return usage_error("expected one INPUT", NULL);
+    if (!options->output)
+        return usage_error("expected -o NAME.sfs", NULL);
+    if (options->layer && options->raw)
+        return usage_error("--layer and --raw exclude each other", NULL);
+    options->input = argv[optind];
+    return -1;
+}
+
+/* Blocked while converting, and waited for by a thread of its own, so that what was written can be removed whatever
+ * the converter is doing. */
+static void block_signals(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGINT);
+    sigaddset(set, SIGTERM);
+    sigaddset(set, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, set, NULL);
+}
+
+struct undertaker {
+    sigset_t signals;
+    const sfs_output *output; /* borrowed; only its paths are read, which stay as they are once set */
+};
+
+static void *remove_when_signalled(void *context)
+{
+    struct undertaker *undertaker = context;
+    int signal_number;
+    while (sigwait(&undertaker->signals, &signal_number))
+        ;
+    sfs_output_discard(undertaker->output);
+    fprintf(stderr, "mkshufflefs: stopped by a signal; nothing was made\n");
+    _exit(128 + signal_number);
+}
+
+static double seconds(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+}
+
+static void print_summary(const struct command *command, const sfs_output *output,
+                          uint64_t variables, double elapsed)
+{
+    const json_t *obs = json_object_get(json_object_get(output->tables, "obs"), "columns");
+    const json_t *var = json_object_get(json_object_get(output->tables, "var"), "columns");
+    json_t *summary = json_pack(
+        "{s:s, s:I, s:I, s:O, s:I, s:I, s:I, s:f}", "output", command->options.output, "rows",
+        (json_int_t)output->rows, "variables", (json_int_t)variables, "matrices", output->summary,
+        "obs", (json_int_t)json_array_size(obs), "var", (json_int_t)json_array_size(var), "bytes",
+        (json_int_t)output->bytes, "seconds", elapsed);
+    if (command->json && summary) {
+        json_dumpf(summary, stdout, JSON_INDENT(1));
+        putchar('\n');
+    } else if (!command->quiet) {
+        fprintf(stderr, "%s: %" PRIu64 " rows, %" PRIu64 " variables, %" PRIu64 " bytes, %.1f s\n",
+                command->options.output, output->rows, variables, output->bytes, elapsed);
+    }
+    json_decref(summary);
+}
+
+static sfs_status convert(const sfs_convert_options *options, sfs_progress *progress,
+                          sfs_output *output, uint64_t *variables, sfs_error *error)
+{
+    if (!strncmp(options->input, "synthetic:", strlen("synthetic:")))
+        return sfs_convert_synthetic(options, progress, output, variables, error);
+    return sfs_convert_h5ad(options, progress, output, variables, error);
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* Past the point where a signal may end us: a collection that is being published is published whole. */
+static void dismiss(pthread_t undertaker)
+{
+    pthread_cancel(undertaker);
+    pthread_join(undertaker, NULL);
+}
+
+int main(int argc, char **argv)
+{
+    struct command command = {.options.shard_rows = UINT64_MAX};
+    int parsed = parse(argc, argv, &command);
+    if (parsed >= 0)
+        return parsed;
+
+    sfs_error error;
+    sfs_progress progress;
+    sfs_output output = {.directory = -1};
+    uint64_t variables = 0;
+    double started = seconds();
+    struct undertaker undertaker = {.output = &output};
+    pthread_t thread;
+    block_signals(&undertaker.signals);
+    if (pthread_create(&thread, NULL, remove_when_signalled, &undertaker)) {
+        fprintf(stderr, "mkshufflefs: cannot start a thread\n");
+        return 1;
+    }
+    sfs_progress_init(&progress, command.quiet);
+    sfs_status status = convert(&command.options, &progress, &output, &variables, &error);
+    dismiss(thread);
+    if (!status)
+        status = sfs_output_commit(&output, variables, base_name(command.options.input), &error);
+    if (!status)
+        print_summary(&command, &output, variables, seconds() - started);
+    sfs_output_abort(&output);
+    if (status)
+        fprintf(stderr, "mkshufflefs: %s\n", error.message);
+    return status ? 1 : 0;
+}
