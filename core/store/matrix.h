@@ -52,6 +52,10 @@ void sfs_matrix_close(sfs_matrix *matrix);
 sfs_status sfs_matrix_locate(const sfs_matrix *matrix, uint64_t row, sfs_row_place *out,
                              sfs_error *error);
 
+/* The place of a row whose start and nnz sfs_matrix_locate told before: reads no map. */
+sfs_row_place sfs_matrix_place(const sfs_matrix *matrix, uint64_t row, uint64_t start,
+                               uint32_t nnz);
+
 /* The number of non-zeros before row <= rows, in the whole matrix. The caller holds a guard. */
 sfs_status sfs_matrix_nnz_before(const sfs_matrix *matrix, uint64_t row, uint64_t *out,
                                  sfs_error *error);

@@ -21,18 +21,19 @@ sfs_status sfs_strings_line(const sfs_strings *strings, uint64_t i, const uint8_
     return 0;
 }
 
-uint64_t sfs_strings_unescape(const uint8_t *line, uint64_t length, uint8_t *out, uint64_t room)
+void sfs_strings_unescape(const uint8_t *line, uint64_t length, uint64_t skip, uint8_t *out,
+                          uint64_t room)
 {
-    uint64_t used = 0;
-    for (uint64_t i = 0; i + 1 < length && used < room; i++) {
+    uint64_t at = 0, end = skip + room;
+    for (uint64_t i = 0; i + 1 < length && at < end; i++, at++) {
         uint8_t byte = line[i];
         if (byte == '\\' && i + 2 < length) {
             byte = line[++i];
             byte = byte == 'n' ? '\n' : byte == '0' ? '\0' : byte;
         }
-        out[used++] = byte;
+        if (at >= skip)
+            out[at - skip] = byte;
     }
-    return used;
 }
 
 static sfs_status open_strings(const sfs_files *files, const json_t *object, uint64_t count,

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "batch/file.h"
+
+#include "store/guard.h"
+
+sfs_status sfs_file_new(const sfs_collection *collection, size_t part_room, size_t head_size,
+                        sfs_file **out, sfs_error *error)
+{
+    sfs_file *file = calloc(1, sizeof *file);
+    if (!file)
+        return sfs_fail_memory(error);
+    file->collection = collection;
+    file->parts = calloc(part_room + 1, sizeof *file->parts);
+    file->head = calloc(1, head_size + 1);
+    if (!file->parts || !file->head) {
+        sfs_file_close(file);
+        return sfs_fail_memory(error);
+    }
+    *out = file;
+    return 0;
+}
+
+void sfs_file_close(sfs_file *file)
+{
+    if (!file)
+        return;
+    sfs_row_list_close(&file->rows);
+    free(file->parts);
+    free(file->head);
+    free(file);
+}
+
+uint64_t sfs_file_size(const sfs_file *file)
+{
+    return file->size;
+}
+
+sfs_part *sfs_file_add(sfs_file *file, sfs_part_read *read, uint64_t size, uint64_t alignment)
+{
+    sfs_part *part = &file->parts[file->part_count++];
+    uint64_t offset = (file->size + alignment - 1) / alignment * alignment;
+    *part = (sfs_part){.offset = offset, .size = size, .read = read};
+    file->size = offset + size;
+    return part;
+}
+
+sfs_status sfs_part_memory(const sfs_file *file, const sfs_part *part, uint64_t skip,
+                           uint64_t length, sfs_sink *sink, sfs_error *error)
+{
+    (void)file;
+    (void)error;
+    sfs_sink_bytes(sink, (const uint8_t *)part->memory + skip, length);
+    return 0;
+}
+
+sfs_status sfs_part_array(const sfs_file *file, const sfs_part *part, uint64_t skip,
+                          uint64_t length, sfs_sink *sink, sfs_error *error)
+{
+    (void)file;
+    SFS_TRY(sfs_map_verify(part->array->map, SFS_NPY_HEADER + skip, length, error));
+    sfs_sink_bytes(sink, part->array->items + skip, length);
+    return 0;
+}
+
+/* The first part that ends behind offset. */
+static size_t find_part(const sfs_file *file, uint64_t offset)
+{
+    size_t low = 0, high = file->part_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const sfs_part *part = &file->parts[middle];
+        if (part->offset + part->size <= offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+struct reading {
+    const sfs_file *file;
+    uint64_t offset, end;
+    sfs_sink *sink;
+};
+
+static sfs_status read_parts(void *context, sfs_error *error)
+{
+    struct reading *reading = context;
+    const sfs_file *file = reading->file;
+    uint64_t at = reading->offset;
+    for (size_t i = find_part(file, at); at < reading->end; i++) {
+        const sfs_part *part = &file->parts[i];
+        if (at < part->offset) {
+            uint64_t gap = (part->offset < reading->end ? part->offset : reading->end) - at;
+            memset(sfs_sink_room(reading->sink, gap), 0, gap);
+            at += gap;
+            if (at == reading->end)
+                break;
+        }
+        uint64_t skip = at - part->offset, left = part->size - skip;
+        uint64_t length = left < reading->end - at ? left : reading->end - at;
+        if (length)
+            SFS_TRY(part->read(file, part, skip, length, reading->sink, error));
+        at += length;
+    }
+    return 0;
+}
+
+/* Clamps the range to the file, and reads it. */
+static sfs_status read_range(const sfs_file *file, uint64_t size, uint64_t offset, sfs_sink *sink,
+                             uint64_t *got, sfs_error *error)
+{
+    uint64_t end = offset < file->size ? file->size : offset;
+    if (size < end - offset)
+        end = offset + size;
+    *got = end - offset;
+    struct reading reading = {.file = file, .offset = offset, .end = end, .sink = sink};
+    return *got ? sfs_guard(&file->collection->files, read_parts, &reading, error) : 0;
+}
+
+sfs_status sfs_file_read(const sfs_file *file, void *buffer, size_t size, uint64_t offset,
+                         size_t *got, sfs_error *error)
+{
+    sfs_sink sink = {.buffer = buffer};
+    uint64_t length = 0;
+    sfs_status status = read_range(file, size, offset, &sink, &length, error);
+    *got = status ? 0 : length;
+    return status;
+}
+
+struct sfs_reader {
+    size_t room;
+    uint8_t *buffer; /* owned */
+    struct iovec segments[SFS_READER_SEGMENTS];
+};
+
+sfs_status sfs_reader_new(size_t max_size, sfs_reader **out, sfs_error *error)
+{
+    sfs_reader *reader = malloc(sizeof *reader);
+    void *buffer = NULL;
+    if (!reader || posix_memalign(&buffer, SFS_PAGE, max_size)) {
+        free(reader);
+        return sfs_fail_memory(error);
+    }
+    memset(buffer, 0, max_size);
+    reader->room = max_size;
+    reader->buffer = buffer;
+    *out = reader;
+    return 0;
+}
+
+void sfs_reader_free(sfs_reader *reader)
+{
+    if (!reader)
+        return;
+    free(reader->buffer);
+    free(reader);
+}
+
+sfs_status sfs_file_read_segments(const sfs_file *file, sfs_reader *reader, size_t size,
+                                  uint64_t offset, const struct iovec **segments, int *count,
+                                  sfs_error *error)
+{
+    sfs_sink sink = {
+        .segments = reader->segments, .max = SFS_READER_SEGMENTS, .buffer = reader->buffer};
+    uint64_t got;
+    if (size > reader->room)
+        size = reader->room;
+    sfs_status status = read_range(file, size, offset, &sink, &got, error);
+    *segments = reader->segments;
+    *count = status ? 0 : sink.count;
+    return status;
+}

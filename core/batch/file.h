@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A file made on read: parts laid one after another, each of which knows how to give any range of its bytes.
+ * Immutable once made, so any number of threads may read it. */
+#ifndef SFS_BATCH_FILE_H
+#define SFS_BATCH_FILE_H
+
+#include "batch/row_list.h"
+#include "codec/sink.h"
+#include "shufflefs/tree.h"
+
+typedef struct sfs_part sfs_part;
+
+/* Appends bytes [skip, skip + length) of the part to sink. The caller holds a guard: no locks, no
+ * allocations here. */
+typedef sfs_status sfs_part_read(const sfs_file *file, const sfs_part *part, uint64_t skip,
+                                 uint64_t length, sfs_sink *sink, sfs_error *error);
+
+struct sfs_part {
+    uint64_t offset, size; /* in the file; parts ascend, gaps are zeros */
+    sfs_part_read *read;
+    union {
+        const void *memory;         /* a part in memory, owned by the file or the tree */
+        const sfs_array *array;     /* a part of mapped elements */
+        const sfs_strings *strings; /* a part of fixed-width strings, each ... */
+    };
+    uint32_t width; /* ... of so many bytes */
+};
+
+struct sfs_file {
+    const sfs_collection *collection; /* borrowed */
+    sfs_row_list rows;                /* owned; count 0 where the file has no rows */
+    void *head;                       /* owned: header bytes */
+    sfs_part *parts;                  /* owned */
+    size_t part_count;
+    uint64_t size;
+};
+
+/* A file without parts, with room for part_room of them and a head of head_size zeroed bytes. The caller closes it. */
+sfs_status sfs_file_new(const sfs_collection *collection, size_t part_room, size_t head_size,
+                        sfs_file **out, sfs_error *error);
+
+/* Adds a part behind the last one, at the next multiple of alignment. */
+sfs_part *sfs_file_add(sfs_file *file, sfs_part_read *read, uint64_t size, uint64_t alignment);
+
+sfs_part_read sfs_part_memory, sfs_part_array;
+
+#endif

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "batch/row_list.h"
+
+#include "store/guard.h"
+
+static sfs_status count_run(void *context, sfs_error *error)
+{
+    sfs_row_list *list = context;
+    uint64_t before, after;
+    SFS_TRY(sfs_matrix_nnz_before(list->matrix, list->first, &before, error));
+    SFS_TRY(sfs_matrix_nnz_before(list->matrix, list->first + list->count, &after, error));
+    if (after < before)
+        return sfs_fail(error, -EIO, "%s: the row offsets of rows %llu and %llu contradict each other",
+                        list->matrix->name, (unsigned long long)list->first,
+                        (unsigned long long)(list->first + list->count));
+    list->nnz = after - before;
+    list->wide = list->nnz >= SFS_WIDE_NNZ;
+    return 0;
+}
+
+sfs_status sfs_row_list_run(const sfs_collection *collection, const sfs_matrix *matrix,
+                            uint64_t first, uint64_t count, sfs_row_list *out, sfs_error *error)
+{
+    *out = (sfs_row_list){
+        .collection = collection, .matrix = matrix, .first = first, .count = count};
+    return sfs_guard(&collection->files, count_run, out, error);
+}
+
+/* Finds each row; indptr is filled as int64. */
+static sfs_status locate_rows(void *context, sfs_error *error)
+{
+    sfs_row_list *list = context;
+    int64_t *indptr = list->indptr;
+    indptr[0] = 0;
+    for (uint64_t i = 0; i < list->count; i++) {
+        sfs_row_place place;
+        SFS_TRY(sfs_matrix_locate(list->matrix, (uint64_t)list->rows[i], &place, error));
+        list->starts[i] = place.start;
+        indptr[i + 1] = indptr[i] + place.nnz;
+    }
+    list->nnz = (uint64_t)indptr[list->count];
+    return 0;
+}
+
+/* In place: element i lies at or before where it was. */
+static void narrow_indptr(sfs_row_list *list)
+{
+    const char *from = list->indptr;
+    char *to = list->indptr;
+    for (uint64_t i = 0; i <= list->count; i++) {
+        int64_t wide;
+        memcpy(&wide, from + i * sizeof wide, sizeof wide);
+        int32_t narrow = (int32_t)wide;
+        memcpy(to + i * sizeof narrow, &narrow, sizeof narrow);
+    }
+}
+
+sfs_status sfs_row_list_table(const sfs_collection *collection, const sfs_matrix *matrix,
+                              int64_t *rows, uint64_t count, sfs_row_list *out, sfs_error *error)
+{
+    *out = (sfs_row_list){
+        .collection = collection, .matrix = matrix, .count = count, .rows = rows};
+    out->starts = malloc((count + 1) * sizeof *out->starts);
+    out->indptr = malloc((count + 1) * sizeof(int64_t));
+    sfs_status status = out->starts && out->indptr
+                            ? sfs_guard(&collection->files, locate_rows, out, error)
+                            : sfs_fail_memory(error);
+    if (status) {
+        sfs_row_list_close(out);
+        return status;
+    }
+    out->wide = out->nnz >= SFS_WIDE_NNZ;
+    if (!out->wide)
+        narrow_indptr(out);
+    return 0;
+}
+
+static sfs_status order_rows(const sfs_order_spec *spec, sfs_deal_run run, int64_t *rows,
+                             sfs_error *error)
+{
+    sfs_order order;
+    sfs_status status = sfs_order_open(&order, spec, error);
+    for (uint64_t i = 0; i < run.count && !status; i++) {
+        uint64_t position = run.first + i, row = 0;
+        if (position >= spec->n)
+            position %= spec->n;
+        status = sfs_order_row(&order, position, &row, error);
+        rows[i] = (int64_t)row;
+    }
+    sfs_order_close(&order);
+    return status;
+}
+
+sfs_status sfs_row_list_deal(const sfs_collection *collection, const sfs_matrix *matrix,
+                             const sfs_order_spec *order, sfs_deal_run run, sfs_row_list *out,
+                             sfs_error *error)
+{
+    if (order->kind == SFS_ORDER_SEQUENTIAL && !run.repeated)
+        return sfs_row_list_run(collection, matrix, run.first, run.count, out, error);
+    int64_t *rows = malloc((run.count + 1) * sizeof *rows);
+    if (!rows)
+        return sfs_fail_memory(error);
+    sfs_status status = order_rows(order, run, rows, error);
+    if (status) {
+        free(rows);
+        return status;
+    }
+    return sfs_row_list_table(collection, matrix, rows, run.count, out, error);
+}
+
+void sfs_row_list_close(sfs_row_list *list)
+{
+    free(list->rows);
+    free(list->starts);
+    free(list->indptr);
+    *list = (sfs_row_list){0};
+}
+
+static uint64_t indptr_at(const sfs_row_list *list, uint64_t i)
+{
+    return list->wide ? (uint64_t)((const int64_t *)list->indptr)[i]
+                      : (uint64_t)((const int32_t *)list->indptr)[i];
+}
+
+sfs_status sfs_row_list_before(const sfs_row_list *list, uint64_t i, uint64_t *out,
+                               sfs_error *error)
+{
+    if (list->rows) {
+        *out = indptr_at(list, i);
+        return 0;
+    }
+    uint64_t base, at;
+    SFS_TRY(sfs_matrix_nnz_before(list->matrix, list->first, &base, error));
+    SFS_TRY(sfs_matrix_nnz_before(list->matrix, list->first + i, &at, error));
+    *out = at - base;
+    return 0;
+}
+
+sfs_status sfs_row_list_find(const sfs_row_list *list, uint64_t at, uint64_t *out,
+                             sfs_error *error)
+{
+    uint64_t low = 0, high = list->count; /* before(low) <= at < before(high) */
+    while (high - low > 1) {
+        uint64_t middle = low + (high - low) / 2, before;
+        SFS_TRY(sfs_row_list_before(list, middle, &before, error));
+        if (before <= at)
+            low = middle;
+        else
+            high = middle;
+    }
+    *out = low;
+    return 0;
+}
+
+sfs_status sfs_row_list_place(const sfs_row_list *list, uint64_t i, sfs_row_place *out,
+                              sfs_error *error)
+{
+    if (!list->rows)
+        return sfs_matrix_locate(list->matrix, list->first + i, out, error);
+    uint32_t nnz = (uint32_t)(indptr_at(list, i + 1) - indptr_at(list, i));
+    *out = sfs_matrix_place(list->matrix, (uint64_t)list->rows[i], list->starts[i], nnz);
+    return 0;
+}

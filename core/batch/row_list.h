@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The rows of a file, in the order in which it has them: either any rows, each with its place, or a run of neighbours,
+ * which needs no table however long it is. */
+#ifndef SFS_BATCH_ROW_LIST_H
+#define SFS_BATCH_ROW_LIST_H
+
+#include "order/deal.h"
+#include "order/order.h"
+#include "store/collection.h"
+
+typedef struct sfs_row_list {
+    const sfs_collection *collection; /* borrowed */
+    const sfs_matrix *matrix;         /* borrowed: whose non-zeros are counted */
+    uint64_t count, nnz;
+    uint64_t first;   /* of a run: the rows are first, first + 1, ... */
+    int64_t *rows;    /* owned: count of them; NULL: a run */
+    uint64_t *starts; /* owned: where each row lies, as in sfs_row_place */
+    void *indptr;     /* owned: count + 1 int32, or int64 where `wide` */
+    bool wide;        /* nnz needs int64 */
+} sfs_row_list;
+
+/* From this many non-zeros on, indptr (and the indices beside it) are int64. */
+#define SFS_WIDE_NNZ (UINT64_C(1) << 31)
+
+/* Each of these makes a list that the caller closes; on failure there is nothing to close. Rows are less than the matrix's
+ * rows. Errors: EIO (damage), ENOMEM. */
+sfs_status sfs_row_list_run(const sfs_collection *collection, const sfs_matrix *matrix,
+                            uint64_t first, uint64_t count, sfs_row_list *out, sfs_error *error);
+
+/* Takes `rows` (malloc'ed) over, also on failure. */
+sfs_status sfs_row_list_table(const sfs_collection *collection, const sfs_matrix *matrix,
+                              int64_t *rows, uint64_t count, sfs_row_list *out, sfs_error *error);
+
+/* The rows at the positions of run, of an epoch in this order. */
+sfs_status sfs_row_list_deal(const sfs_collection *collection, const sfs_matrix *matrix,
+                             const sfs_order_spec *order, sfs_deal_run run, sfs_row_list *out,
+                             sfs_error *error);
+
+void sfs_row_list_close(sfs_row_list *list);
+
+/* What follows reads maps: the caller holds a guard. */
+
+/* The number of non-zeros before row i <= count of the list. */
+sfs_status sfs_row_list_before(const sfs_row_list *list, uint64_t i, uint64_t *out,
+                               sfs_error *error);
+
+/* The row i < count that has non-zero number `at` < nnz of the list. */
+sfs_status sfs_row_list_find(const sfs_row_list *list, uint64_t at, uint64_t *out,
+                             sfs_error *error);
+
+/* Where row i < count lies. */
+sfs_status sfs_row_list_place(const sfs_row_list *list, uint64_t i, sfs_row_place *out,
+                              sfs_error *error);
+
+#endif

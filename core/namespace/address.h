@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The nodes of a view's epochs, ranks and batches, packed into a number, so that no table grows while batches are read.
+ *
+ *   bit 62        1 (nodes below 2^62 are others)
+ *   bits 61 to 51 the slot of the view
+ *   bits 50 to 46 the kind
+ *   bits 45 to 0  epoch, rank and batch in mixed radix, as far as the kind has them
+ */
+#ifndef SFS_NAMESPACE_ADDRESS_H
+#define SFS_NAMESPACE_ADDRESS_H
+
+#include <stdbool.h>
+
+#include "namespace/view.h"
+#include "shufflefs/tree.h"
+
+typedef enum sfs_address_kind {
+    SFS_ADDRESS_EPOCH,
+    SFS_ADDRESS_RANK,
+    SFS_ADDRESS_CSR,
+    SFS_ADDRESS_BATCH_DIR,
+    SFS_ADDRESS_ARRAY, /* this one and the next: + sfs_csr_array */
+    SFS_ADDRESS_KINDS = SFS_ADDRESS_ARRAY + 4,
+} sfs_address_kind;
+
+typedef struct sfs_address {
+    unsigned slot;
+    sfs_address_kind kind;
+    uint64_t epoch, rank, batch;
+} sfs_address;
+
+/* Epochs below this have addresses: at most 2^31. */
+uint64_t sfs_address_epochs(const sfs_bound_view *view);
+
+bool sfs_address_is(sfs_node node);
+
+/* epoch < sfs_address_epochs, rank < world_size, batch < steps: as far as the kind has them. */
+sfs_node sfs_address_pack(const sfs_bound_view *view, const sfs_address *address);
+
+unsigned sfs_address_slot(sfs_node node);
+
+/* False where the node stands for nothing of that view. */
+bool sfs_address_unpack(const sfs_bound_view *view, sfs_node node, sfs_address *out);
+
+#endif

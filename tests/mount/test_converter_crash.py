@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A conversion that is killed at any moment leaves nothing under the output's name, or all of it; one that is asked to stop leaves nothing."""
+import os
+import random
+import signal
+import subprocess
+import time
+
+import pytest
+
+import harness
+
+SOURCE = "synthetic:rows=20000,vars=4000,density=0.05,seed=0"
+KILLS = 25
+
+
+@pytest.fixture(scope="module")
+def truth(convert):
+    """Files of the finished collection, and how long it took to make."""
+    start = time.monotonic()
+    collection = convert(SOURCE)
+    return contents(collection), time.monotonic() - start
+
+
+def contents(collection):
+    """What is read of a collection: enough to touch every row."""
+    return [harness.cat(collection, name) for name in ("X/indptr.npy", "X/indices.npy", "X/data.npy", "obs/_index.txt", "var/_index.txt")]
+
+
+def start(output):
+    return subprocess.Popen([harness.BUILD / "mkshufflefs", SOURCE, "-o", output, "--quiet"], stdin=subprocess.DEVNULL,
+                            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+def partials(directory):
+    return [name for name in os.listdir(directory) if name.endswith(".partial")]
+
+
+def test_kill(truth, tmp_path):
+    """kill -9 at random moments of the whole length, then a second run: it succeeds and clears away what was left."""
+    expected, length = truth
+    rng, unfinished = random.Random(4), 0
+    for i in range(KILLS):
+        output = tmp_path / "a.sfs"
+        process = start(output)
+        time.sleep(rng.uniform(0, 1.05 * length))
+        process.kill()
+        process.communicate()
+        if not output.exists():
+            unfinished += 1
+            if i % 5:
+                continue                                # the next run starts over what this one left
+            done = harness.mkshufflefs(SOURCE, output, "--quiet")
+            assert done.returncode == 0, done.stderr.decode()
+        assert contents(output) == expected
+        assert os.listdir(tmp_path) == ["a.sfs"], "the killed run's leftovers are still there"
+        output.rename(tmp_path / "gone")
+        subprocess.run(["rm", "-rf", tmp_path / "gone"], check=True)
+    assert unfinished >= KILLS // 4, "the kills came too late to show anything"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_asked_to_stop(truth, tmp_path, number):
+    """SIGTERM and SIGINT: nothing is left, not even what is hidden."""
+    length, stopped = truth[1], 0
+    for share in (0.2, 0.5, 0.8):
+        process = start(tmp_path / "a.sfs")
+        time.sleep(share * length)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=harness.PATIENCE)
+        harness.check_sanitizers(said.decode())
+        if process.returncode != 0:
+            stopped += 1
+            assert os.listdir(tmp_path) == [], "something is left behind"
+        else:
+            subprocess.run(["rm", "-rf", tmp_path / "a.sfs"], check=True)
+    assert stopped, "every run was faster than the signal"
+
+
+def test_two_at_once(truth, tmp_path):
+    """Two conversions to one name: one makes it, the other says that it is being made (or that it exists)."""
+    processes = [start(tmp_path / "a.sfs") for _ in range(2)]
+    ends = [process.communicate(timeout=600)[1].decode() for process in processes]
+    codes = [process.returncode for process in processes]
+    assert sorted(codes) == [0, 1], ends
+    assert ends[codes.index(1)].startswith("mkshufflefs: ") and "a.sfs" in ends[codes.index(1)]
+    assert contents(tmp_path / "a.sfs") == truth[0] and os.listdir(tmp_path) == ["a.sfs"]
+
+
+def test_a_full_disk(tmp_path):
+    """Out of space: a sentence, exit code 1, nothing left."""
+    small = tmp_path / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", small], check=True)
+    try:
+        done = harness.mkshufflefs(SOURCE, small / "a.sfs", "--quiet")
+        assert done.returncode == 1 and "space" in harness.sentence(done, "mkshufflefs")
+        assert os.listdir(small) == []
+    finally:
+        subprocess.run(["umount", "-l", small], check=True)

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Converting a file of 1 GB takes less than 300 MB of memory in each kind of matrix, and reads CSR and dense files once."""
+import json
+import shutil
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pytest
+
+import harness
+from h5ad_write import Frame, names, write_frame
+
+pytestmark = pytest.mark.large
+
+GIGABYTE, LIMIT = 10**9, 300 * 10**6
+BLOCK = 1 << 20
+
+# A process starts with the peak memory of the one it was forked from, so the converter is forked from a small one. It is
+# looked at when it has ended and before it is waited for: its counters are whole then, and still there.
+LAUNCHER = """
+import json, os, resource, sys
+pid = os.spawnv(os.P_NOWAIT, sys.argv[1], sys.argv[1:])
+os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+counters = dict(line.split(": ") for line in open(f"/proc/{pid}/io").read().splitlines())
+_, status = os.waitpid(pid, 0)
+print(json.dumps({"code": os.waitstatus_to_exitcode(status), "read": int(counters["rchar"]),
+                  "peak": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024}))
+"""
+
+
+def write_sparse(h5, kind, rows, columns):
+    """Entries with random gaps, written in blocks; 8 bytes each."""
+    group, count, rng = h5.create_group("X"), GIGABYTE // 8, np.random.default_rng(0)
+    major, minor = (rows, columns) if kind == "csr" else (columns, rows)
+    each = count // major
+    group.attrs["encoding-type"], group.attrs["encoding-version"], group.attrs["shape"] = f"{kind}_matrix", "0.1.0", [rows, columns]
+    group.create_dataset("indptr", data=np.arange(major + 1, dtype="i8") * each)
+    indices = group.create_dataset("indices", (major * each,), "i4", chunks=(BLOCK,))
+    data = group.create_dataset("data", (major * each,), "f4", chunks=(BLOCK,))
+    step = max(1, 4 * BLOCK // each)
+    for at in range(0, major, step):
+        lines = min(step, major - at)
+        gaps = rng.integers(1, minor // each + 1, (lines, each), dtype="i4")
+        indices[at * each:(at + lines) * each] = np.cumsum(gaps, axis=1).ravel() - 1
+        data[at * each:(at + lines) * each] = rng.integers(1, 50, lines * each).astype("f4")
+
+
+def write_dense(h5, rows, columns):
+    rng = np.random.default_rng(0)
+    x = h5.create_dataset("X", (rows, columns), "f4", chunks=(256, columns))
+    x.attrs["encoding-type"], x.attrs["encoding-version"] = "array", "0.2.0"
+    for at in range(0, rows, 2048):
+        x[at:at + 2048] = rng.integers(0, 50, (min(2048, rows - at), columns)).astype("f4")
+
+
+@pytest.fixture(params=["csr", "csc", "dense"])
+def gigabyte(request, tmp_path):
+    rows, columns = 125_000, 2000 if request.param == "dense" else 20_000
+    path = tmp_path / f"{request.param}.h5ad"
+    with h5py.File(path, "w") as h5:
+        if request.param == "dense":
+            write_dense(h5, rows, columns)
+        else:
+            write_sparse(h5, request.param, rows, columns)
+        write_frame(h5, "obs", Frame(names("cell", rows), {"n": np.arange(rows)}))
+        write_frame(h5, "var", Frame(names("gene", columns)))
+    yield request.param, path
+    shutil.rmtree(tmp_path)                             # gigabytes, which pytest would keep
+
+
+def test_memory_and_reading(gigabyte, tmp_path):
+    kind, path = gigabyte
+    size = path.stat().st_size
+    assert size >= GIGABYTE
+    command = [harness.RELEASE / "mkshufflefs", path, "-o", tmp_path / "a.sfs", "--quiet"]
+    done = subprocess.run([sys.executable, "-S", "-c", LAUNCHER, *map(str, command)], capture_output=True, timeout=1800, check=True)
+    measured = json.loads(done.stdout)
+    assert measured["code"] == 0, done.stderr.decode()
+    assert measured["peak"] < LIMIT, f"{kind}: {measured['peak'] / 1e6:.0f} MB"
+    if kind != "csc":                                   # those pass through sorted runs on disk, which are read again
+        assert 0.9 * size < measured["read"] < 1.1 * size, f"{kind}: {measured['read'] / size:.2f} times the file"
+    check_some_rows(kind, path, tmp_path / "a.sfs")
+
+
+def check_some_rows(kind, path, collection):
+    """The first, the last and a row in between are those of the file."""
+    for row in (0, 77_777, 124_999):
+        blob = harness.cat(collection, f"rows/{row}.csr", build=harness.RELEASE)
+        words = np.frombuffer(blob, "i8", 16)
+        indices = np.frombuffer(blob, "i4", words[4], words[7])
+        data = np.frombuffer(blob, "f4", words[4], words[8])
+        with h5py.File(path) as h5:
+            if kind == "dense":
+                expected = h5["X"][row]
+                assert (indices == np.nonzero(expected)[0]).all() and (data == expected[indices]).all()
+            elif kind == "csr":
+                at = slice(*h5["X/indptr"][row:row + 2])
+                assert (indices == h5["X/indices"][at]).all() and (data == h5["X/data"][at]).all()
+            else:
+                at = np.nonzero(h5["X/indices"][()] == row)[0]
+                assert (indices == np.searchsorted(h5["X/indptr"][()], at, "right") - 1).all() and (data == h5["X/data"][()][at]).all()
