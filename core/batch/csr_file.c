@@ -65,7 +65,8 @@ uint64_t sfs_csr_array_size(const sfs_matrix *matrix, sfs_csr_width width, sfs_c
 typedef void emit_row(const sfs_matrix *matrix, const sfs_row_place *place, uint64_t skip,
                       uint64_t length, sfs_sink *sink);
 
-/* The row after this one; after an empty one, which may be the first of billions, the next that has a non-zero. */
+/* The row after this one; after an empty one, which may be the first of billions, the next that has
+ * a non-zero. */
 static sfs_status next_row(const sfs_row_list *rows, bool has_nonzeros, uint64_t before,
                            uint64_t *row, sfs_error *error)
 {
@@ -79,8 +80,8 @@ static sfs_status next_row(const sfs_row_list *rows, bool has_nonzeros, uint64_t
     return 0;
 }
 
-/* What both arrays of non-zeros share: walks over the rows that have bytes [skip, skip + length) of the array, whose
- * elements have `size` bytes, and lets emit append each row's share. */
+/* What both arrays of non-zeros share: walks over the rows that have bytes [skip, skip + length) of
+ * the array, whose elements have `size` bytes, and lets emit append each row's share. */
 static sfs_status walk(const sfs_row_list *rows, uint64_t size, emit_row *emit, uint64_t skip,
                        uint64_t length, sfs_sink *sink, sfs_error *error)
 {
@@ -133,8 +134,8 @@ static void emit_wide(const sfs_matrix *matrix, const sfs_row_place *place, uint
         uint64_t first = skip / sizeof *wide, last = (end - 1) / sizeof *wide;
         uint64_t count = last - first < WIDEN_ITEMS ? last - first + 1 : WIDEN_ITEMS;
         sfs_sink copy = {.buffer = (uint8_t *)narrow};
-        sfs_codec_of(matrix)->indices(matrix, place, first * sizeof *narrow,
-                                      count * sizeof *narrow, &copy);
+        sfs_codec_of(matrix)->indices(matrix, place, first * sizeof *narrow, count * sizeof *narrow,
+                                      &copy);
         for (uint64_t i = 0; i < count; i++)
             wide[i] = narrow[i];
         uint64_t stop = (first + count) * sizeof *wide;
@@ -153,8 +154,7 @@ static sfs_status read_wide_indices(const sfs_file *file, const sfs_part *part, 
 }
 
 /* Bytes [skip, skip + length) of a sequence whose element i is computed. */
-typedef sfs_status element_at(const sfs_row_list *rows, uint64_t i, int64_t *out,
-                              sfs_error *error);
+typedef sfs_status element_at(const sfs_row_list *rows, uint64_t i, int64_t *out, sfs_error *error);
 
 static sfs_status compute(const sfs_row_list *rows, element_at *element, uint32_t size,
                           uint64_t skip, uint64_t length, sfs_sink *sink, sfs_error *error)
@@ -197,8 +197,7 @@ static sfs_status read_run_indptr(const sfs_file *file, const sfs_part *part, ui
     return compute(&file->rows, row_offset, part->width, skip, length, sink, error);
 }
 
-static void add_array(sfs_file *file, sfs_csr_width width, sfs_csr_array array,
-                      uint64_t alignment)
+static void add_array(sfs_file *file, sfs_csr_width width, sfs_csr_array array, uint64_t alignment)
 {
     const sfs_row_list *rows = &file->rows;
     sfs_dtype dtype = array_dtype(rows->matrix, width, array, rows->nnz);
@@ -254,17 +253,14 @@ static void write_header(sfs_file *file, const sfs_csr_header *header)
         sfs_dtype_typestr(array_dtype(rows->matrix, SFS_CSR_BATCH, i, rows->nnz), typestr);
         memcpy(entry.name, sfs_csr_array_names[i], strlen(sfs_csr_array_names[i]));
         memcpy(entry.typestr, typestr, strlen(typestr));
-        memcpy((char *)file->head + sizeof words + (size_t)i * sizeof entry, &entry,
-               sizeof entry);
+        memcpy((char *)file->head + sizeof words + (size_t)i * sizeof entry, &entry, sizeof entry);
     }
 }
 
 /* Makes a file that owns rows, which begins with a head of so many bytes. */
-static sfs_status open_file(sfs_row_list *rows, size_t head_size, sfs_file **out,
-                            sfs_error *error)
+static sfs_status open_file(sfs_row_list *rows, size_t head_size, sfs_file **out, sfs_error *error)
 {
-    sfs_status status =
-        sfs_file_new(rows->collection, 1 + SFS_CSR_ARRAYS, head_size, out, error);
+    sfs_status status = sfs_file_new(rows->collection, 1 + SFS_CSR_ARRAYS, head_size, out, error);
     if (status) {
         sfs_row_list_close(rows);
         return status;

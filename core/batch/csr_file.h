@@ -25,7 +25,8 @@ typedef enum sfs_csr_array {
 /* "indptr", "indices", "data", "rows". */
 extern const char *const sfs_csr_array_names[SFS_CSR_ARRAYS];
 
-/* Whether the files that are made show a batch or a whole matrix: there, indptr is always int64 and indices int32. */
+/* Whether the files that are made show a batch or a whole matrix: there, indptr is always int64 and
+ * indices int32. */
 typedef enum sfs_csr_width {
     SFS_CSR_BATCH,
     SFS_CSR_WHOLE,

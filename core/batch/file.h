@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A file made on read: parts laid one after another, each of which knows how to give any range of its bytes.
- * Immutable once made, so any number of threads may read it. */
+/* A file made on read: parts laid one after another, each of which knows how to give any range of
+ * its bytes. Immutable once made, so any number of threads may read it. */
 #ifndef SFS_BATCH_FILE_H
 #define SFS_BATCH_FILE_H
 
@@ -35,7 +35,8 @@ struct sfs_file {
     uint64_t size;
 };
 
-/* A file without parts, with room for part_room of them and a head of head_size zeroed bytes. The caller closes it. */
+/* A file without parts, with room for part_room of them and a head of head_size zeroed bytes. The
+ * caller closes it. */
 sfs_status sfs_file_new(const sfs_collection *collection, size_t part_room, size_t head_size,
                         sfs_file **out, sfs_error *error);
 

@@ -10,7 +10,8 @@ static sfs_status count_run(void *context, sfs_error *error)
     SFS_TRY(sfs_matrix_nnz_before(list->matrix, list->first, &before, error));
     SFS_TRY(sfs_matrix_nnz_before(list->matrix, list->first + list->count, &after, error));
     if (after < before)
-        return sfs_fail(error, -EIO, "%s: the row offsets of rows %llu and %llu contradict each other",
+        return sfs_fail(error, -EIO,
+                        "%s: the row offsets of rows %llu and %llu contradict each other",
                         list->matrix->name, (unsigned long long)list->first,
                         (unsigned long long)(list->first + list->count));
     list->nnz = after - before;
@@ -21,8 +22,8 @@ static sfs_status count_run(void *context, sfs_error *error)
 sfs_status sfs_row_list_run(const sfs_collection *collection, const sfs_matrix *matrix,
                             uint64_t first, uint64_t count, sfs_row_list *out, sfs_error *error)
 {
-    *out = (sfs_row_list){
-        .collection = collection, .matrix = matrix, .first = first, .count = count};
+    *out =
+        (sfs_row_list){.collection = collection, .matrix = matrix, .first = first, .count = count};
     return sfs_guard(&collection->files, count_run, out, error);
 }
 
@@ -58,8 +59,7 @@ static void narrow_indptr(sfs_row_list *list)
 sfs_status sfs_row_list_table(const sfs_collection *collection, const sfs_matrix *matrix,
                               int64_t *rows, uint64_t count, sfs_row_list *out, sfs_error *error)
 {
-    *out = (sfs_row_list){
-        .collection = collection, .matrix = matrix, .count = count, .rows = rows};
+    *out = (sfs_row_list){.collection = collection, .matrix = matrix, .count = count, .rows = rows};
     out->starts = malloc((count + 1) * sizeof *out->starts);
     out->indptr = malloc((count + 1) * sizeof(int64_t));
     sfs_status status = out->starts && out->indptr
@@ -136,8 +136,7 @@ sfs_status sfs_row_list_before(const sfs_row_list *list, uint64_t i, uint64_t *o
     return 0;
 }
 
-sfs_status sfs_row_list_find(const sfs_row_list *list, uint64_t at, uint64_t *out,
-                             sfs_error *error)
+sfs_status sfs_row_list_find(const sfs_row_list *list, uint64_t at, uint64_t *out, sfs_error *error)
 {
     uint64_t low = 0, high = list->count; /* before(low) <= at < before(high) */
     while (high - low > 1) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The rows of a file, in the order in which it has them: either any rows, each with its place, or a run of neighbours,
- * which needs no table however long it is. */
+/* The rows of a file, in the order in which it has them: either any rows, each with its place, or a
+ * run of neighbours, which needs no table however long it is. */
 #ifndef SFS_BATCH_ROW_LIST_H
 #define SFS_BATCH_ROW_LIST_H
 
@@ -22,8 +22,8 @@ typedef struct sfs_row_list {
 /* From this many non-zeros on, indptr (and the indices beside it) are int64. */
 #define SFS_WIDE_NNZ (UINT64_C(1) << 31)
 
-/* Each of these makes a list that the caller closes; on failure there is nothing to close. Rows are less than the matrix's
- * rows. Errors: EIO (damage), ENOMEM. */
+/* Each of these makes a list that the caller closes; on failure there is nothing to close. Rows are
+ * less than the matrix's rows. Errors: EIO (damage), ENOMEM. */
 sfs_status sfs_row_list_run(const sfs_collection *collection, const sfs_matrix *matrix,
                             uint64_t first, uint64_t count, sfs_row_list *out, sfs_error *error);
 

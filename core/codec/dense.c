@@ -41,9 +41,9 @@ static inline __attribute__((always_inline)) void window_put(struct window *wind
                to - from);
 }
 
-static inline __attribute__((always_inline)) void
-emit(const uint8_t *items, uint64_t columns, uint32_t size, uint64_t mask, bool want_columns,
-     struct window *window)
+static inline __attribute__((always_inline)) void emit(const uint8_t *items, uint64_t columns,
+                                                       uint32_t size, uint64_t mask,
+                                                       bool want_columns, struct window *window)
 {
     uint64_t end = window->skip + window->length;
     for (uint64_t column = 0; column < columns && window->at < end; column++) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which elements of a dense row are non-zeros: those that do not compare equal to 0, so NaN is one and
- * -0.0 is not. */
+/* Which elements of a dense row are non-zeros: those that do not compare equal to 0, so NaN is one
+ * and -0.0 is not. */
 #ifndef SFS_CODEC_NONZERO_H
 #define SFS_CODEC_NONZERO_H
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The raw codec: a row's indices and values lie in two arrays, as a batch has them, so that a read is one copy. */
+/* The raw codec: a row's indices and values lie in two arrays, as a batch has them, so that a read
+ * is one copy. */
 #include "codec/codec.h"
 #include "codec/row_check.h"
 

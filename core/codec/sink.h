@@ -33,8 +33,8 @@ static inline uint8_t *sfs_sink_room(sfs_sink *sink, uint64_t length)
     return room;
 }
 
-/* Appends bytes that stay where they are until the read was answered. One segment is always kept back, for the
- * buffer that what follows is copied to. */
+/* Appends bytes that stay where they are until the read was answered. One segment is always kept
+ * back, for the buffer that what follows is copied to. */
 static inline void sfs_sink_bytes(sfs_sink *sink, const void *bytes, uint64_t length)
 {
     if (sink->segments && length >= SFS_DIRECT_MIN && sink->count + 1 < sink->max)

@@ -19,8 +19,8 @@ struct sfs_array_file {
     bool summed;
     uint32_t *sums; /* owned: of the pages written so far */
     uint64_t sum_count, sum_room;
-    uint64_t offset; /* of buffer in the file; whole pages */
-    size_t used;     /* bytes in buffer */
+    uint64_t offset;              /* of buffer in the file; whole pages */
+    size_t used;                  /* bytes in buffer */
     uint8_t first_page[SFS_PAGE]; /* kept until the header is known */
     uint8_t buffer[BUFFER_PAGES * SFS_PAGE];
 };

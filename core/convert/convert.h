@@ -22,7 +22,8 @@ typedef struct sfs_convert_options {
     uint64_t shard_rows;
 } sfs_convert_options;
 
-/* The most bytes that a reader of a source holds in its buffers: what keeps memory flat however large the file. */
+/* The most bytes that a reader of a source holds in its buffers: what keeps memory flat however
+ * large the file. */
 enum { SFS_CONVERT_BUFFER = 32 << 20 };
 
 static inline sfs_codec_id sfs_codec_chosen(sfs_codec_choice choice, bool sparse)
@@ -32,8 +33,9 @@ static inline sfs_codec_id sfs_codec_chosen(sfs_codec_choice choice, bool sparse
     return choice == SFS_CHOOSE_RAW ? SFS_CODEC_RAW : SFS_CODEC_DENSE;
 }
 
-/* Opens `output` for the rows of the source, writes all of it, and leaves the commit to the caller; *variables is the
- * number of columns of X. On failure the caller aborts the output, which is zeroed before. */
+/* Opens `output` for the rows of the source, writes all of it, and leaves the commit to the caller;
+ * *variables is the number of columns of X. On failure the caller aborts the output, which is
+ * zeroed before. */
 sfs_status sfs_convert_h5ad(const sfs_convert_options *options, sfs_progress *progress,
                             sfs_output *output, uint64_t *variables, sfs_error *error);
 sfs_status sfs_convert_synthetic(const sfs_convert_options *options, sfs_progress *progress,

@@ -42,7 +42,8 @@ sfs_status sfs_h5_fail(const char *name, const char *what, sfs_error *error)
 static sfs_status open_path(const char *path, hid_t *out, sfs_error *error)
 {
     SFS_AUTO_HID hid_t access = H5Pcreate(H5P_FILE_ACCESS);
-    /* Datasets that need a larger chunk cache ask for it; a file system without locks is no reason to fail. */
+    /* Datasets that need a larger chunk cache ask for it; a file system without locks is no reason
+     * to fail. */
     if (access < 0 || H5Pset_cache(access, 0, 521, 1 << 20, 1.0) < 0 ||
         H5Pset_file_locking(access, true, true) < 0)
         return sfs_h5_fail(path, "cannot prepare to open it", error);

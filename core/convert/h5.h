@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* HDF5 objects that close themselves and know their name in messages; links and attributes. Arrays are in h5_array.h.
+/* HDF5 objects that close themselves and know their name in messages; links and attributes. Arrays
+ * are in h5_array.h.
  *
- * Every failure is a sentence that begins "FILE: /path/of/object: ": EINVAL where the file holds something else than
- * was expected, EIO where HDF5 could not read it. */
+ * Every failure is a sentence that begins "FILE: /path/of/object: ": EINVAL where the file holds
+ * something else than was expected, EIO where HDF5 could not read it. */
 #ifndef SFS_CONVERT_H5_H
 #define SFS_CONVERT_H5_H
 
@@ -73,11 +74,13 @@ static inline bool sfs_h5_has_attribute(const sfs_h5 *object, const char *attrib
     return H5Aexists(object->id, attribute) > 0;
 }
 
-/* An attribute that is one string; *out is the caller's to free, and NULL where there is no such attribute. */
+/* An attribute that is one string; *out is the caller's to free, and NULL where there is no such
+ * attribute. */
 sfs_status sfs_h5_attribute_text(const sfs_h5 *object, const char *attribute, char **out,
                                  sfs_error *error);
 
-/* The strings of an attribute, none where it is absent or not of strings. The caller closes out, also on failure. */
+/* The strings of an attribute, none where it is absent or not of strings. The caller closes out,
+ * also on failure. */
 sfs_status sfs_h5_attribute_texts(const sfs_h5 *object, const char *attribute, sfs_h5_names *out,
                                   sfs_error *error);
 

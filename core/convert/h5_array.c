@@ -6,8 +6,8 @@
 
 #include "convert/lzf_filter.h"
 
-/* A chunk up to this size is read as a whole and kept, so that its next part costs nothing. A larger one too if it is
- * compressed: HDF5 has to decode it whole anyway. */
+/* A chunk up to this size is read as a whole and kept, so that its next part costs nothing. A
+ * larger one too if it is compressed: HDF5 has to decode it whole anyway. */
 #define CACHED_CHUNK (UINT64_C(64) << 20)
 
 void sfs_h5_array_close(sfs_h5_array *array)
@@ -182,7 +182,8 @@ static sfs_status check_filters(hid_t creation, uint64_t chunk_bytes, const char
     return 0;
 }
 
-/* Bytes of an element in the file: there, a string of varying length takes 16, in memory it is a pointer. */
+/* Bytes of an element in the file: there, a string of varying length takes 16, in memory it is a
+ * pointer. */
 static uint64_t stored_size(hid_t type)
 {
     if (H5Tis_variable_str(type) > 0)
@@ -335,8 +336,10 @@ sfs_status sfs_h5_array_expect(const sfs_h5_array *array, sfs_h5_kind kind, sfs_
 sfs_status sfs_h5_array_as(sfs_h5_array *array, sfs_dtype dtype, sfs_error *error)
 {
     const char *name = array->object.name;
-    if (array->kind != SFS_H5_NUMBER || array->dtype.kind == 'f')
-        return sfs_fail(error, -EINVAL, "%s: expected integers, found another type", name);
+    bool whole = dtype.kind != 'f';
+    if (array->kind != SFS_H5_NUMBER || whole != (array->dtype.kind != 'f'))
+        return sfs_fail(error, -EINVAL, "%s: expected %s, found another type", name,
+                        whole ? "integers" : "floats");
     hid_t type = memory_type(dtype);
     if (type > 0 && H5Tget_class(array->memory) == H5T_COMPOUND) {
         char *field = H5Tget_member_name(array->memory, 0);
@@ -373,9 +376,9 @@ static sfs_status read_selected(const sfs_h5_array *array, const hsize_t *first,
     hsize_t total = array->rank > 1 ? count[0] * count[1] : count[0];
     SFS_AUTO_HID hid_t file = H5Dget_space(array->object.id);
     SFS_AUTO_HID hid_t memory = H5Screate_simple(1, &total, NULL);
-    bool ready = file > 0 && memory > 0 &&
-                 (!array->rank ||
-                  H5Sselect_hyperslab(file, H5S_SELECT_SET, first, NULL, count, NULL) >= 0);
+    bool ready =
+        file > 0 && memory > 0 &&
+        (!array->rank || H5Sselect_hyperslab(file, H5S_SELECT_SET, first, NULL, count, NULL) >= 0);
     if (!ready || H5Dread(array->object.id, array->memory, memory, file, H5P_DEFAULT, out) < 0)
         return sfs_h5_fail(array->object.name, "cannot read it", error);
     if (array->dtype.kind == 'b')

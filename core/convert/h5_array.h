@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* HDF5 datasets of numbers or strings, read in blocks. A field of a compound dataset is read as if it were a dataset.
+/* HDF5 datasets of numbers or strings, read in blocks. A field of a compound dataset is read as if
+ * it were a dataset.
  *
- * Each chunk is decoded once by a reader that goes through the array in order, however large the chunks are. */
+ * Each chunk is decoded once by a reader that goes through the array in order, however large the
+ * chunks are. */
 #ifndef SFS_CONVERT_H5_ARRAY_H
 #define SFS_CONVERT_H5_ARRAY_H
 
@@ -31,8 +33,8 @@ void sfs_h5_array_close(sfs_h5_array *array);
 
 #define SFS_AUTO_H5_ARRAY __attribute__((cleanup(sfs_h5_array_close)))
 
-/* The caller closes what these three open, also on failure. EINVAL where the child is no dataset, or needs a filter
- * that is not installed. */
+/* The caller closes what these three open, also on failure. EINVAL where the child is no dataset,
+ * or needs a filter that is not installed. */
 sfs_status sfs_h5_array_open(const sfs_h5 *parent, const char *child, sfs_h5_array *out,
                              sfs_error *error);
 /* The dataset that an object reference in an attribute points to. */
@@ -45,11 +47,12 @@ sfs_status sfs_h5_array_open_field(const sfs_h5 *parent, const char *child, unsi
 /* EINVAL unless the array is of one dimension (a scalar is not) and of this kind. */
 sfs_status sfs_h5_array_expect(const sfs_h5_array *array, sfs_h5_kind kind, sfs_error *error);
 
-/* From now on, integers and booleans are read as this integer type; what it does not hold becomes its nearest end. */
+/* From now on, integers and booleans are read as this integer type (what it does not hold becomes
+ * its nearest end), or floats as this float. EINVAL for other arrays. */
 sfs_status sfs_h5_array_as(sfs_h5_array *array, sfs_dtype dtype, sfs_error *error);
 
-/* Reads elements [first, first + count) of an array of one dimension, which has them. Strings of varying length are
- * HDF5's: given back by sfs_h5_array_reclaim. */
+/* Reads elements [first, first + count) of an array of one dimension, which has them. Strings of
+ * varying length are HDF5's: given back by sfs_h5_array_reclaim. */
 sfs_status sfs_h5_array_read(const sfs_h5_array *array, uint64_t first, uint64_t count, void *out,
                              sfs_error *error);
 

@@ -9,9 +9,9 @@
 typedef sfs_status (*sfs_h5_text_sink)(void *context, const char *bytes, size_t length,
                                        bool missing, sfs_error *error);
 
-/* Hands all elements of an array of strings or numbers (one dimension, or a scalar) to the sink, in blocks. `mask`,
- * unless NULL, has as many elements: true where one is missing. */
-sfs_status sfs_h5_each_text(const sfs_h5_array *values, const sfs_h5_array *mask,
-                            sfs_h5_text_sink sink, void *context, sfs_error *error);
+/* Hands all elements of an array of strings or numbers (one dimension, or a scalar) to the sink, in
+ * blocks. `mask`, unless NULL, is read as bytes: not 0 where an element is missing. */
+sfs_status sfs_h5_each_text(sfs_h5_array *values, const sfs_h5_array *mask, sfs_h5_text_sink sink,
+                            void *context, sfs_error *error);
 
 #endif

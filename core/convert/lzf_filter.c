@@ -7,8 +7,8 @@
 /* A filter that h5py ran before LZF may have made the chunk longer: fletcher32 appends 4 bytes. */
 enum { CHUNK_BYTES = 2, SLACK = 16 };
 
-/* Decodes a chunk; 0 tells HDF5 that it is damaged. values[CHUNK_BYTES] was checked against the chunk's dimensions when
- * the dataset was opened. */
+/* Decodes a chunk; 0 tells HDF5 that it is damaged. values[CHUNK_BYTES] was checked against the
+ * chunk's dimensions when the dataset was opened. */
 static size_t decode(unsigned flags, size_t value_count, const unsigned values[], size_t used,
                      size_t *room, void **bytes)
 {

@@ -19,9 +19,9 @@ struct sfs_matrix_writer {
     sfs_output *output; /* borrowed */
     sfs_matrix_spec spec;
     sfs_dtype nnz_dtype;
-    json_t *shards;  /* owned: descriptions of the finished ones */
-    json_t *current; /* owned: of the open one, or NULL */
-    sfs_array_file *files[FILES]; /* owned; NULL when no shard is open */
+    json_t *shards;                 /* owned: descriptions of the finished ones */
+    json_t *current;                /* owned: of the open one, or NULL */
+    sfs_array_file *files[FILES];   /* owned; NULL when no shard is open */
     uint64_t rows, nnz;             /* in all */
     uint64_t shard_rows, shard_nnz; /* in the open shard */
     uint64_t base;                  /* shard_nnz at the last base */
@@ -66,8 +66,8 @@ static sfs_status create(sfs_matrix_writer *writer, int file, sfs_dtype dtype, u
     snprintf(name, sizeof name, "s%zu.m%zu.%s.npy", json_array_size(writer->shards),
              json_array_size(writer->output->matrices), roles[file]);
     json_object_set_new(writer->current, roles[file], json_string(name));
-    return sfs_array_file_create(writer->output, name, dtype, columns, summed,
-                                 &writer->files[file], error);
+    return sfs_array_file_create(writer->output, name, dtype, columns, summed, &writer->files[file],
+                                 error);
 }
 
 static sfs_status open_shard(sfs_matrix_writer *writer, sfs_error *error)
@@ -89,8 +89,7 @@ static sfs_status append_narrow(sfs_matrix_writer *writer, sfs_error *error)
 {
     uint8_t narrow[STAGED_ROWS * sizeof(uint32_t)];
     for (size_t i = 0; i < writer->staged; i++)
-        memcpy(narrow + i * writer->nnz_dtype.size, &writer->nnz_staged[i],
-               writer->nnz_dtype.size);
+        memcpy(narrow + i * writer->nnz_dtype.size, &writer->nnz_staged[i], writer->nnz_dtype.size);
     return sfs_array_file_append(writer->files[NNZ], narrow,
                                  writer->staged * writer->nnz_dtype.size, error);
 }
@@ -144,8 +143,8 @@ static inline sfs_status note_row(sfs_matrix_writer *writer, uint32_t nnz, uint3
 {
     if (writer->shard_rows % SFS_BASE_ROWS == 0) {
         writer->base = writer->shard_nnz;
-        SFS_TRY(sfs_array_file_append(writer->files[BASES], &writer->base, sizeof writer->base,
-                                      error));
+        SFS_TRY(
+            sfs_array_file_append(writer->files[BASES], &writer->base, sizeof writer->base, error));
     }
     uint64_t delta = writer->shard_nnz - writer->base;
     if (delta > UINT32_MAX)
@@ -188,9 +187,10 @@ static sfs_status put_raw(sfs_matrix_writer *writer, uint64_t rows, const uint32
     return sfs_array_file_append(writer->files[DATA], values, done * size, error);
 }
 
-static inline __attribute__((always_inline)) uint32_t
-scatter(uint8_t *row, uint32_t count, const int32_t *indices, const uint8_t *values, uint32_t size,
-        uint64_t mask)
+static inline __attribute__((always_inline)) uint32_t scatter(uint8_t *row, uint32_t count,
+                                                              const int32_t *indices,
+                                                              const uint8_t *values, uint32_t size,
+                                                              uint64_t mask)
 {
     uint32_t nonzero = 0;
     for (uint32_t i = 0; i < count; i++) {
@@ -207,8 +207,7 @@ static sfs_status spread(sfs_matrix_writer *writer, uint64_t rows, const uint32_
     uint64_t mask = sfs_nonzero_mask(writer->spec.dtype);
     for (uint64_t i = 0; i < rows; i++) {
         memset(writer->row, 0, writer->spec.columns * size);
-        SFS_FOR_SIZE(size,
-                     nonzero = scatter(writer->row, nnz[i], indices, values, ELEMENT, mask))
+        SFS_FOR_SIZE(size, nonzero = scatter(writer->row, nnz[i], indices, values, ELEMENT, mask))
         SFS_TRY(put_dense_row(writer, writer->row, nonzero, error));
         indices += nnz[i];
         values += (uint64_t)nnz[i] * size;
@@ -237,9 +236,9 @@ sfs_status sfs_matrix_writer_sparse(sfs_matrix_writer *writer, uint64_t rows, co
     return 0;
 }
 
-static inline __attribute__((always_inline)) uint32_t
-gather(const uint8_t *row, uint64_t columns, uint32_t size, uint64_t mask, int32_t *indices,
-       uint8_t *values)
+static inline __attribute__((always_inline)) uint32_t gather(const uint8_t *row, uint64_t columns,
+                                                             uint32_t size, uint64_t mask,
+                                                             int32_t *indices, uint8_t *values)
 {
     uint32_t count = 0;
     for (uint64_t column = 0; column < columns; column++) {
@@ -261,8 +260,8 @@ sfs_status sfs_matrix_writer_dense(sfs_matrix_writer *writer, uint64_t rows, con
     for (uint64_t i = 0; i < rows; i++, row += columns * size) {
         uint64_t one = 1;
         SFS_TRY(prepare_rows(writer, &one, error));
-        SFS_FOR_SIZE(size, nnz = gather(row, columns, ELEMENT, mask, writer->row_indices,
-                                        writer->row))
+        SFS_FOR_SIZE(size,
+                     nnz = gather(row, columns, ELEMENT, mask, writer->row_indices, writer->row))
         if (writer->spec.codec == SFS_CODEC_DENSE)
             SFS_TRY(put_dense_row(writer, row, nnz, error));
         else
@@ -278,9 +277,8 @@ static sfs_status describe(sfs_matrix_writer *writer, const sfs_matrix_stats *st
     char typestr[SFS_TYPESTR];
     sfs_dtype_typestr(writer->spec.dtype, typestr);
     json_t *matrix = json_pack("{s:s, s:s, s:s, s:I, s:I, s:O}", "name", writer->spec.name, "codec",
-                               codec, "dtype", typestr, "columns",
-                               (json_int_t)writer->spec.columns, "nnz", (json_int_t)writer->nnz,
-                               "shards", writer->shards);
+                               codec, "dtype", typestr, "columns", (json_int_t)writer->spec.columns,
+                               "nnz", (json_int_t)writer->nnz, "shards", writer->shards);
     json_t *summary = json_pack(
         "{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I}", "name", writer->spec.name, "codec", codec,
         "dtype", typestr, "columns", (json_int_t)writer->spec.columns, "nnz",
@@ -292,8 +290,7 @@ static sfs_status describe(sfs_matrix_writer *writer, const sfs_matrix_stats *st
     return 0;
 }
 
-static sfs_status finish(sfs_matrix_writer *writer, const sfs_matrix_stats *stats,
-                         sfs_error *error)
+static sfs_status finish(sfs_matrix_writer *writer, const sfs_matrix_stats *stats, sfs_error *error)
 {
     if (writer->rows != writer->output->rows)
         return sfs_fail(error, -EINVAL, "%s: expected %" PRIu64 " rows, found %" PRIu64,

@@ -126,8 +126,8 @@ static int parse(int argc, char **argv, struct command *command)
     return -1;
 }
 
-/* Blocked while converting, and waited for by a thread of its own, so that what was written can be removed whatever
- * the converter is doing. */
+/* Blocked while converting, and waited for by a thread of its own, so that what was written can be
+ * removed whatever the converter is doing. */
 static void block_signals(sigset_t *set)
 {
     sigemptyset(set);
@@ -139,7 +139,8 @@ static void block_signals(sigset_t *set)
 
 struct undertaker {
     sigset_t signals;
-    const sfs_output *output; /* borrowed; only its paths are read, which stay as they are once set */
+    const sfs_output
+        *output; /* borrowed; only its paths are read, which stay as they are once set */
 };
 
 static void *remove_when_signalled(void *context)
@@ -160,16 +161,23 @@ static double seconds(void)
     return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
 }
 
+/* Columns of a table, the index not counted. */
+static size_t column_count(const sfs_output *output, const char *table)
+{
+    const json_t *object = json_object_get(output->tables, table);
+    return json_array_size(json_object_get(object, "columns")) -
+           json_is_true(json_object_get(object, "has_index"));
+}
+
 static void print_summary(const struct command *command, const sfs_output *output,
                           uint64_t variables, double elapsed)
 {
-    const json_t *obs = json_object_get(json_object_get(output->tables, "obs"), "columns");
-    const json_t *var = json_object_get(json_object_get(output->tables, "var"), "columns");
-    json_t *summary = json_pack(
-        "{s:s, s:I, s:I, s:O, s:I, s:I, s:I, s:f}", "output", command->options.output, "rows",
-        (json_int_t)output->rows, "variables", (json_int_t)variables, "matrices", output->summary,
-        "obs", (json_int_t)json_array_size(obs), "var", (json_int_t)json_array_size(var), "bytes",
-        (json_int_t)output->bytes, "seconds", elapsed);
+    json_t *summary =
+        json_pack("{s:s, s:I, s:I, s:O, s:I, s:I, s:I, s:f}", "output", command->options.output,
+                  "rows", (json_int_t)output->rows, "variables", (json_int_t)variables, "matrices",
+                  output->summary, "obs", (json_int_t)column_count(output, "obs"), "var",
+                  (json_int_t)column_count(output, "var"), "bytes", (json_int_t)output->bytes,
+                  "seconds", elapsed);
     if (command->json && summary) {
         json_dumpf(summary, stdout, JSON_INDENT(1));
         putchar('\n');
@@ -194,7 +202,8 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
-/* Past the point where a signal may end us: a collection that is being published is published whole. */
+/* Past the point where a signal may end us: a collection that is being published is published
+ * whole. */
 static void dismiss(pthread_t undertaker)
 {
     pthread_cancel(undertaker);

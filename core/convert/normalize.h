@@ -15,8 +15,8 @@ typedef struct sfs_csr_block {
     uint64_t columns;
 } sfs_csr_block;
 
-/* Sorts rows that need it, adds up duplicates, counts into stats. EINVAL names row and column where an index is negative
- * or not less than columns, or where a sum does not fit the dtype. */
+/* Sorts rows that need it, adds up duplicates, counts into stats. EINVAL names row and column where
+ * an index is negative or not less than columns, or where a sum does not fit the dtype. */
 sfs_status sfs_csr_normalize(sfs_csr_block *block, sfs_matrix_stats *stats, sfs_error *error);
 
 #endif

@@ -53,7 +53,8 @@ static void remove_files(int directory)
     closedir(stream);
 }
 
-/* Removes a directory that holds nothing but files. Once more where another thread was still adding to it. */
+/* Removes a directory that holds nothing but files. Once more where another thread was still adding
+ * to it. */
 static void remove_directory(int directory, const char *path)
 {
     int tries = 100;
@@ -93,8 +94,8 @@ static sfs_status make_partial(sfs_output *output, sfs_error *error)
     return 0;
 }
 
-sfs_status sfs_output_open(sfs_output *output, const char *path, uint64_t rows,
-                           uint64_t shard_rows, sfs_error *error)
+sfs_status sfs_output_open(sfs_output *output, const char *path, uint64_t rows, uint64_t shard_rows,
+                           sfs_error *error)
 {
     struct stat stat;
     *output = (sfs_output){.directory = -1, .rows = rows, .shard_rows = shard_rows};
@@ -123,10 +124,10 @@ uint64_t sfs_output_shard_count(const sfs_output *output)
 static sfs_status write_sums(sfs_output *output, sfs_error *error)
 {
     sfs_array_file *file;
-    SFS_TRY(sfs_array_file_create(output, SFS_SUMS_FILE, (sfs_dtype){'u', 4}, 0, false, &file,
-                                  error));
-    sfs_status status = sfs_array_file_append(file, output->sums,
-                                              output->sum_count * sizeof *output->sums, error);
+    SFS_TRY(
+        sfs_array_file_create(output, SFS_SUMS_FILE, (sfs_dtype){'u', 4}, 0, false, &file, error));
+    sfs_status status =
+        sfs_array_file_append(file, output->sums, output->sum_count * sizeof *output->sums, error);
     if (!status)
         return sfs_array_file_finish(file, error);
     sfs_array_file_abort(file);
@@ -144,19 +145,17 @@ static json_t *describe(const sfs_output *output, uint64_t variables, const char
     }
     return json_pack("{s:s, s:i, s:i, s:s, s:s, s:I, s:I, s:o, s:O, s:O, s:O}", "format",
                      "shufflefs", "version", SFS_FORMAT_VERSION, "generation", 1, "made_by",
-                     "mkshufflefs " SFS_VERSION, "source", source, "rows",
-                     (json_int_t)output->rows, "variables", (json_int_t)variables, "shards",
-                     shards, "matrices", output->matrices, "tables", output->tables, "files",
-                     output->files);
+                     "mkshufflefs " SFS_VERSION, "source", source, "rows", (json_int_t)output->rows,
+                     "variables", (json_int_t)variables, "shards", shards, "matrices",
+                     output->matrices, "tables", output->tables, "files", output->files);
 }
 
 /* The checksum is the last member, of all bytes before its key. */
-static sfs_status write_description(const sfs_output *output, const json_t *root,
-                                    sfs_error *error)
+static sfs_status write_description(const sfs_output *output, const json_t *root, sfs_error *error)
 {
     SFS_AUTO_FREE char *text = json_dumps(root, JSON_INDENT(1));
-    SFS_AUTO_CLOSE int fd = openat(output->directory, "collection.json",
-                                   O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    SFS_AUTO_CLOSE int fd =
+        openat(output->directory, "collection.json", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (!text)
         return sfs_fail_memory(error);
     if (fd < 0)

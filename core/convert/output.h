@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A collection being written: a directory under a temporary name, which becomes the collection when it is complete.
+/* A collection being written: a directory under a temporary name, which becomes the collection when
+ * it is complete.
  *
  * `.NAME.sfs.partial` stands beside the output and is locked while it is written; one that a killed
  * converter left behind is removed by the next. */
@@ -23,13 +24,13 @@ typedef struct sfs_output {
     uint64_t bytes; /* of all finished files */
 } sfs_output;
 
-/* Refuses a path that exists. rows are those of obs; each shard has shard_rows of them (the last one fewer).
- * The caller ends the output by sfs_output_commit or sfs_output_abort. */
-sfs_status sfs_output_open(sfs_output *output, const char *path, uint64_t rows,
-                           uint64_t shard_rows, sfs_error *error);
+/* Refuses a path that exists. rows are those of obs; each shard has shard_rows of them (the last
+ * one fewer). The caller ends the output by sfs_output_commit or sfs_output_abort. */
+sfs_status sfs_output_open(sfs_output *output, const char *path, uint64_t rows, uint64_t shard_rows,
+                           sfs_error *error);
 
-/* Writes collection.json, makes everything durable, gives the directory its name. `source` says where the
- * data came from. On failure the caller still aborts. */
+/* Writes collection.json, makes everything durable, gives the directory its name. `source` says
+ * where the data came from. On failure the caller still aborts. */
 sfs_status sfs_output_commit(sfs_output *output, uint64_t variables, const char *source,
                              sfs_error *error);
 

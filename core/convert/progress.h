@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tells the user how far the conversion is: a bar with rate and time left on a terminal, a plain line now and then in a log. */
+/* Tells the user how far the conversion is: a bar with rate and time left on a terminal, a plain
+ * line now and then in a log. */
 #ifndef SFS_CONVERT_PROGRESS_H
 #define SFS_CONVERT_PROGRESS_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Random numbers for synthetic data: xoshiro256++ (Blackman, Vigna: "Scrambled linear pseudorandom number generators",
- * ACM TOMS 2021), and the distributions that counts need. */
+/* Random numbers for synthetic data: xoshiro256++ (Blackman, Vigna: "Scrambled linear pseudorandom
+ * number generators", ACM TOMS 2021), and the distributions that counts need. */
 #ifndef SFS_CONVERT_RANDOM_H
 #define SFS_CONVERT_RANDOM_H
 
@@ -52,8 +52,8 @@ static inline double sfs_random_normal(sfs_random *random)
     return radius * cos(6.283185307179586 * sfs_random_uniform(random));
 }
 
-/* Draws i with probability in proportion to its weight, O(1) (Vose: "A linear algorithm for generating random
- * numbers with a given distribution", IEEE TSE 1991). */
+/* Draws i with probability in proportion to its weight, O(1) (Vose: "A linear algorithm for
+ * generating random numbers with a given distribution", IEEE TSE 1991). */
 typedef struct sfs_alias {
     uint32_t n;
     uint32_t *other; /* owned, with keep in one allocation */

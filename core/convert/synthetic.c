@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Counts shaped like a 10x dataset, so that anyone can try and measure without data.
  *
- * A count is negative binomial: a Poisson number of bursts, each of a size from the logarithmic distribution
- * (Quenouille: "A relation between the logarithmic, Poisson, and negative binomial series", Biometrics 1949).
- * Genes are drawn with log-normal frequencies, raised for the markers of the row's class; the number of
- * bursts of a row is log-normal; rows are sorted into plates, each with its own mix of classes. */
+ * A count is negative binomial: a Poisson number of bursts, each of a size from the logarithmic
+ * distribution (Quenouille: "A relation between the logarithmic, Poisson, and negative binomial
+ * series", Biometrics 1949). Genes are drawn with log-normal frequencies, raised for the markers of
+ * the row's class; the number of bursts of a row is log-normal; rows are sorted into plates, each
+ * with its own mix of classes. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,8 +18,8 @@ enum { CLASSES = 8, PLATES = 14, BLOCK_ENTRIES = 1 << 20, DEPTH_SAMPLES = 16 };
 static const double gene_spread = 2.0, depth_spread = 0.45, burst_ratio = 0.35;
 static const double marker_share = 0.02, marker_boost = 12.0;
 
-static const char *const class_names[CLASSES] = {"T cell",     "B cell",  "monocyte",
-                                                 "NK cell",    "dendritic cell", "fibroblast",
+static const char *const class_names[CLASSES] = {"T cell",      "B cell",         "monocyte",
+                                                 "NK cell",     "dendritic cell", "fibroblast",
                                                  "endothelial", "megakaryocyte"};
 
 struct spec {
@@ -28,11 +29,11 @@ struct spec {
 
 struct generator {
     struct spec spec;
-    double bursts;              /* mean number of bursts in a row */
-    sfs_alias genes[CLASSES];   /* owned */
-    sfs_alias mix[PLATES];      /* owned: classes of a plate */
-    uint32_t *counts;           /* owned: of the row being made, a count a gene */
-    uint64_t *touched;          /* owned: a bit a gene of that row */
+    double bursts;            /* mean number of bursts in a row */
+    sfs_alias genes[CLASSES]; /* owned */
+    sfs_alias mix[PLATES];    /* owned: classes of a plate */
+    uint32_t *counts;         /* owned: of the row being made, a count a gene */
+    uint64_t *touched;        /* owned: a bit a gene of that row */
 };
 
 static sfs_status parse_member(const char *name, const char *value, struct spec *spec,
@@ -80,19 +81,20 @@ static sfs_status parse_spec(const char *input, struct spec *spec, sfs_error *er
         SFS_TRY(parse_member(member, value, spec, error));
     }
     if (!spec->vars || spec->vars > 1 << 24)
-        return sfs_fail(error, -EINVAL,
-                        "synthetic: expected vars from 1 to 2^24, found %" PRIu64, spec->vars);
+        return sfs_fail(error, -EINVAL, "synthetic: expected vars from 1 to 2^24, found %" PRIu64,
+                        spec->vars);
     return 0;
 }
 
-/* Each class raises its own markers; the rest of the frequencies is common to all. */
-static sfs_status open_genes(struct generator *generator, double *mean, sfs_error *error)
+/* Each class raises its own markers; the rest of the frequencies is common to all. share: those of the last class, which
+ * are as unequal as any other's. */
+static sfs_status open_genes(struct generator *generator, double *share, sfs_error *error)
 {
     uint32_t vars = (uint32_t)generator->spec.vars;
     SFS_AUTO_FREE double *weights = calloc(vars, sizeof *weights);
     if (!weights)
         return sfs_fail_memory(error);
-    for (uint64_t class = 0; class < CLASSES; class++) {
+    for (uint64_t class = 0; class < CLASSES; class ++) {
         sfs_random common, own;
         double total = 0;
         sfs_random_seed(&common, generator->spec.seed, 1);
@@ -104,32 +106,33 @@ static sfs_status open_genes(struct generator *generator, double *mean, sfs_erro
             total += weights[gene];
         }
         for (uint32_t gene = 0; gene < vars; gene++)
-            mean[gene] += weights[gene] / total / CLASSES;
+            share[gene] = weights[gene] / total;
         SFS_TRY(sfs_alias_open(&generator->genes[class], weights, vars, error));
     }
     return 0;
 }
 
 /* The share of non-zeros when rows have `bursts` of them on average. */
-static double expected_density(const double *mean, uint64_t vars, double bursts)
+static double expected_density(const double *share, uint64_t vars, double bursts)
 {
     double sum = 0;
     for (int sample = 0; sample < DEPTH_SAMPLES; sample++) {
-        /* Quantiles of a normal distribution, by a logistic curve: close enough to set a density. */
+        /* Quantiles of a normal distribution, by a logistic curve: close enough to set a density.
+         */
         double u = (sample + 0.5) / DEPTH_SAMPLES, normal = log(u / (1 - u)) / 1.702;
         double depth = bursts * exp(depth_spread * normal - depth_spread * depth_spread / 2);
         for (uint64_t gene = 0; gene < vars; gene++)
-            sum -= expm1(-depth * mean[gene]);
+            sum -= expm1(-depth * share[gene]);
     }
     return sum / DEPTH_SAMPLES / (double)vars;
 }
 
-static void find_bursts(struct generator *generator, const double *mean)
+static void find_bursts(struct generator *generator, const double *share)
 {
     double low = 0, high = 1e3 * (double)generator->spec.vars;
     for (int i = 0; i < 30; i++) {
         double middle = (low + high) / 2;
-        if (expected_density(mean, generator->spec.vars, middle) < generator->spec.density)
+        if (expected_density(share, generator->spec.vars, middle) < generator->spec.density)
             low = middle;
         else
             high = middle;
@@ -143,7 +146,7 @@ static sfs_status open_mix(struct generator *generator, sfs_error *error)
         sfs_random random;
         double weights[CLASSES];
         sfs_random_seed(&random, generator->spec.seed, 100 + plate);
-        for (int class = 0; class < CLASSES; class++)
+        for (int class = 0; class < CLASSES; class ++)
             weights[class] = pow(0.7, class) * exp(0.5 * sfs_random_normal(&random));
         SFS_TRY(sfs_alias_open(&generator->mix[plate], weights, CLASSES, error));
     }
@@ -153,14 +156,14 @@ static sfs_status open_mix(struct generator *generator, sfs_error *error)
 static sfs_status open_generator(struct generator *generator, sfs_error *error)
 {
     uint64_t vars = generator->spec.vars;
-    SFS_AUTO_FREE double *mean = calloc(vars, sizeof *mean);
+    SFS_AUTO_FREE double *share = calloc(vars, sizeof *share);
     generator->counts = calloc(vars, sizeof *generator->counts);
     generator->touched = calloc(vars / 64 + 1, sizeof *generator->touched);
-    if (!mean || !generator->counts || !generator->touched)
+    if (!share || !generator->counts || !generator->touched)
         return sfs_fail_memory(error);
-    SFS_TRY(open_genes(generator, mean, error));
+    SFS_TRY(open_genes(generator, share, error));
     SFS_TRY(open_mix(generator, error));
-    find_bursts(generator, mean);
+    find_bursts(generator, share);
     return 0;
 }
 
@@ -174,7 +177,8 @@ static void close_generator(struct generator *generator)
     free(generator->touched);
 }
 
-/* A burst's size (Kemp: "Efficient generation of logarithmically distributed pseudo-random variables", 1981). */
+/* A burst's size (Kemp: "Efficient generation of logarithmically distributed pseudo-random
+ * variables", 1981). */
 static uint32_t burst_size(sfs_random *random)
 {
     double v = sfs_random_uniform(random);
@@ -265,7 +269,7 @@ static sfs_status open_obs(sfs_output *output, struct obs_writers *obs, sfs_erro
         int length = snprintf(name, sizeof name, "plate%d", plate + 1);
         SFS_TRY(sfs_column_writer_category(obs->columns[PLATE], name, (size_t)length, error));
     }
-    for (int class = 0; class < CLASSES; class++)
+    for (int class = 0; class < CLASSES; class ++)
         SFS_TRY(sfs_column_writer_category(obs->columns[CLASS], class_names[class],
                                            strlen(class_names[class]), error));
     return 0;
@@ -276,8 +280,8 @@ static sfs_status put_obs(const struct generator *generator, struct obs_writers 
 {
     char name[32];
     int length = snprintf(name, sizeof name, "cell_%010" PRIu64, index);
-    uint8_t high_depth = (double)row->n_genes >
-                         generator->spec.density * (double)generator->spec.vars;
+    uint8_t high_depth =
+        (double)row->n_genes > generator->spec.density * (double)generator->spec.vars;
     SFS_TRY(sfs_column_writer_string(obs->columns[INDEX], name, (size_t)length, false, error));
     SFS_TRY(sfs_column_writer_values(obs->columns[PLATE], 1, &row->plate, NULL, error));
     SFS_TRY(sfs_column_writer_values(obs->columns[CLASS], 1, &row->class, NULL, error));
@@ -306,8 +310,7 @@ static sfs_status put_var(sfs_output *output, const struct spec *spec, sfs_error
     for (uint64_t gene = 0; gene < spec->vars; gene++) {
         char name[32];
         int length = snprintf(name, sizeof name, "GENE%06" PRIu64, gene);
-        sfs_status status =
-            sfs_column_writer_string(writer, name, (size_t)length, false, error);
+        sfs_status status = sfs_column_writer_string(writer, name, (size_t)length, false, error);
         if (status) {
             sfs_column_writer_abort(writer);
             return status;
@@ -330,8 +333,8 @@ static sfs_status put_rows(struct generator *generator, struct block *block,
 {
     uint64_t rows = generator->spec.rows;
     for (uint64_t i = 0; i < rows; i++) {
-        struct row row = draw_row(generator, i, block->indices + block->entries,
-                                  block->values + block->entries);
+        struct row row =
+            draw_row(generator, i, block->indices + block->entries, block->values + block->entries);
         SFS_TRY(put_obs(generator, obs, i, &row, error));
         block->nnz[block->rows++] = (uint32_t)row.n_genes;
         block->entries += (uint32_t)row.n_genes;
@@ -384,8 +387,8 @@ sfs_status sfs_convert_synthetic(const sfs_convert_options *options, sfs_progres
     if (options->layer || options->raw)
         return sfs_fail(error, -EINVAL, "synthetic: has X alone, neither layers nor raw");
     SFS_TRY(parse_spec(options->input, &generator.spec, error));
-    SFS_TRY(sfs_output_open(output, options->output, generator.spec.rows, options->shard_rows,
-                            error));
+    SFS_TRY(
+        sfs_output_open(output, options->output, generator.spec.rows, options->shard_rows, error));
     *variables = generator.spec.vars;
     sfs_status status = put_all(options, &generator, &block, &obs, output, progress, error);
     for (int i = 0; i < COLUMNS; i++)

@@ -24,8 +24,7 @@ struct sfs_column_writer {
     sfs_array_file *values, *mask; /* owned; NULL when no part is open */
 };
 
-sfs_status sfs_table_declare(sfs_output *output, const char *table, uint64_t rows,
-                             sfs_error *error)
+sfs_status sfs_table_declare(sfs_output *output, const char *table, uint64_t rows, sfs_error *error)
 {
     json_t *object =
         json_pack("{s:b, s:I, s:[]}", "has_index", 0, "rows", (json_int_t)rows, "columns");
@@ -33,8 +32,7 @@ sfs_status sfs_table_declare(sfs_output *output, const char *table, uint64_t row
 }
 
 static sfs_status create(sfs_column_writer *writer, json_t *description, const char *role,
-                         const char *infix, sfs_dtype dtype, sfs_array_file **out,
-                         sfs_error *error)
+                         const char *infix, sfs_dtype dtype, sfs_array_file **out, sfs_error *error)
 {
     char name[160];
     snprintf(name, sizeof name, "%s.%s%s.npy", writer->stem, infix, role);
@@ -151,8 +149,7 @@ sfs_status sfs_column_writer_open(sfs_output *output, const sfs_column_spec *spe
     if (spec->kind == SFS_COLUMN_CATEGORICAL)
         writer->spec.dtype = (sfs_dtype){'i', 4};
     writer->table = json_object_get(output->tables, spec->table);
-    writer->table_rows =
-        (uint64_t)json_integer_value(json_object_get(writer->table, "rows"));
+    writer->table_rows = (uint64_t)json_integer_value(json_object_get(writer->table, "rows"));
     writer->rows_a_part = strcmp(spec->table, "obs") ? UINT64_MAX : output->shard_rows;
     sfs_status status = start(writer, error);
     if (status)
@@ -214,16 +211,16 @@ static sfs_status prepare_rows(sfs_column_writer *writer, uint64_t *rows, sfs_er
     return 0;
 }
 
-static sfs_status check_codes(const sfs_column_writer *writer, uint64_t count,
-                              const int32_t *codes, sfs_error *error)
+static sfs_status check_codes(const sfs_column_writer *writer, uint64_t count, const int32_t *codes,
+                              sfs_error *error)
 {
     for (uint64_t i = 0; i < count; i++)
         if (codes[i] < -1 || (codes[i] >= 0 && (uint64_t)codes[i] >= writer->categories))
             return sfs_fail(error, -EINVAL,
                             "%s column \"%s\": expected codes from -1 to %" PRId64
                             ", found %" PRId32 " at row %" PRIu64,
-                            writer->spec.table, writer->spec.name,
-                            (int64_t)writer->categories - 1, codes[i], writer->rows + i);
+                            writer->spec.table, writer->spec.name, (int64_t)writer->categories - 1,
+                            codes[i], writer->rows + i);
     return 0;
 }
 
@@ -236,8 +233,8 @@ sfs_status sfs_column_writer_values(sfs_column_writer *writer, uint64_t count, c
     while (count) {
         uint64_t taken = count;
         SFS_TRY(prepare_rows(writer, &taken, error));
-        SFS_TRY(sfs_array_file_append(writer->values, bytes, taken * writer->spec.dtype.size,
-                                      error));
+        SFS_TRY(
+            sfs_array_file_append(writer->values, bytes, taken * writer->spec.dtype.size, error));
         if (writer->mask) {
             SFS_TRY(sfs_array_file_append(writer->mask, mask, taken, error));
             mask += taken;
@@ -268,7 +265,8 @@ sfs_status sfs_column_writer_string(sfs_column_writer *writer, const char *bytes
 static sfs_status finish(sfs_column_writer *writer, sfs_error *error)
 {
     if (writer->rows != writer->table_rows)
-        return sfs_fail(error, -EINVAL, "%s column \"%s\": expected %" PRIu64 " rows, found %" PRIu64,
+        return sfs_fail(error, -EINVAL,
+                        "%s column \"%s\": expected %" PRIu64 " rows, found %" PRIu64,
                         writer->spec.table, writer->spec.name, writer->table_rows, writer->rows);
     if (!writer->current && !writer->rows)
         SFS_TRY(open_part(writer, error));

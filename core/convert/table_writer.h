@@ -6,7 +6,8 @@
 #include "convert/output.h"
 #include "store/table.h"
 
-/* Declares a table ("obs", "var" or "raw_var") before its columns. obs is cut into shards, the others are one part. */
+/* Declares a table ("obs", "var" or "raw_var") before its columns. obs is cut into shards, the
+ * others are one part. */
 sfs_status sfs_table_declare(sfs_output *output, const char *table, uint64_t rows,
                              sfs_error *error);
 
@@ -28,8 +29,8 @@ sfs_status sfs_column_writer_open(sfs_output *output, const sfs_column_spec *spe
 sfs_status sfs_column_writer_category(sfs_column_writer *writer, const char *bytes, size_t length,
                                       sfs_error *error);
 
-/* Appends numbers of the spec's dtype, or int32 codes: EINVAL where one is below -1 or no category. mask, true
- * where missing, goes with a nullable column alone. */
+/* Appends numbers of the spec's dtype, or int32 codes: EINVAL where one is below -1 or no category.
+ * mask, true where missing, goes with a nullable column alone. */
 sfs_status sfs_column_writer_values(sfs_column_writer *writer, uint64_t count, const void *values,
                                     const uint8_t *mask, sfs_error *error);
 
@@ -37,7 +38,8 @@ sfs_status sfs_column_writer_values(sfs_column_writer *writer, uint64_t count, c
 sfs_status sfs_column_writer_string(sfs_column_writer *writer, const char *bytes, size_t length,
                                     bool missing, sfs_error *error);
 
-/* Ends the column, which must have its table's number of rows by now; releases the writer (also on failure). */
+/* Ends the column, which must have its table's number of rows by now; releases the writer (also on
+ * failure). */
 sfs_status sfs_column_writer_finish(sfs_column_writer *writer, sfs_error *error);
 
 /* Releases a writer that will not be finished. Accepts NULL. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The nodes of a view's epochs, ranks and batches, packed into a number, so that no table grows while batches are read.
+/* The nodes of a view's epochs, ranks and batches, packed into a number, so that no table grows
+ * while batches are read.
  *
  *   bit 62        1 (nodes below 2^62 are others)
  *   bits 61 to 51 the slot of the view

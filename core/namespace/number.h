@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Numbers in names: decimal, no sign, no leading zeros, so that a number has one spelling and a file one name. */
+/* Numbers in names: decimal, no sign, no leading zeros, so that a number has one spelling and a
+ * file one name. */
 #ifndef SFS_NAMESPACE_NUMBER_H
 #define SFS_NAMESPACE_NUMBER_H
 

@@ -50,7 +50,8 @@ void sfs_rows_names_close(sfs_rows_names *names)
     pthread_mutex_destroy(&names->lock);
 }
 
-/* What a name asks for: a run (first to last), or a list, whose numbers are written to rows unless it is NULL. */
+/* What a name asks for: a run (first to last), or a list, whose numbers are written to rows unless
+ * it is NULL. */
 struct request {
     bool run;
     uint64_t first, last, count;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The names in rows/: 7.csr, 100-199.csr, 5,3,3.csr. Each is a node from its first look-up until it is forgotten. */
+/* The names in rows/: 7.csr, 100-199.csr, 5,3,3.csr. Each is a node from its first look-up until it
+ * is forgotten. */
 #ifndef SFS_NAMESPACE_ROWS_NAME_H
 #define SFS_NAMESPACE_ROWS_NAME_H
 
@@ -19,8 +20,8 @@ typedef struct sfs_rows_names {
 sfs_status sfs_rows_names_open(sfs_rows_names *names, uint64_t first_node, sfs_error *error);
 void sfs_rows_names_close(sfs_rows_names *names);
 
-/* The node of a name, with one more reference. ENOENT where the name is none, or has a row that is not below
- * `rows`. */
+/* The node of a name, with one more reference. ENOENT where the name is none, or has a row that is
+ * not below `rows`. */
 sfs_status sfs_rows_names_lookup(sfs_rows_names *names, const char *name, uint64_t rows,
                                  sfs_node *out, sfs_error *error);
 void sfs_rows_names_forget(sfs_rows_names *names, sfs_node node, uint64_t count);

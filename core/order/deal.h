@@ -5,7 +5,8 @@
 
 #include <stdint.h>
 
-/* What the last step of an epoch does, when fewer than world_size x batch_size positions are left. */
+/* What the last step of an epoch does, when fewer than world_size x batch_size positions are left.
+ */
 typedef enum sfs_tail {
     SFS_TAIL_EVEN, /* equal runs for all ranks; fewer than world_size rows wait for another epoch */
     SFS_TAIL_KEEP, /* every row once; runs differ by one row at most */
@@ -18,7 +19,8 @@ typedef struct sfs_deal_spec {
     sfs_tail tail;
 } sfs_deal_spec;
 
-/* A run of positions: [first, first + count), those at n and beyond wrap to the start of the epoch. */
+/* A run of positions: [first, first + count), those at n and beyond wrap to the start of the epoch.
+ */
 typedef struct sfs_deal_run {
     uint64_t first, count;
     uint64_t repeated; /* of them, rows that tail=pad repeats: those past the end */

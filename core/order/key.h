@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* 64-bit keys from 64-bit words: SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators",
- * OOPSLA 2014), chained. */
+/* 64-bit keys from 64-bit words: SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom
+ * number generators", OOPSLA 2014), chained. */
 #ifndef SFS_ORDER_KEY_H
 #define SFS_ORDER_KEY_H
 
@@ -15,7 +15,8 @@ static inline uint64_t sfs_splitmix(uint64_t x)
     return x ^ (x >> 31);
 }
 
-/* Words are hashed in turn, never added to each other, so that (seed 0, epoch 1) is not (seed 1, epoch 0). */
+/* Words are hashed in turn, never added to each other, so that (seed 0, epoch 1) is not (seed 1,
+ * epoch 0). */
 static inline uint64_t sfs_key(const uint64_t *words, size_t count)
 {
     uint64_t hash = 0;

@@ -8,8 +8,8 @@ enum { STREAM_ROWS = 1, STREAM_BLOCKS = 2, STREAM_WINDOW = 3 };
 
 static uint64_t stream_key(const sfs_order_spec *spec, uint64_t stream)
 {
-    return sfs_key(
-        (const uint64_t[]){SFS_ORDER_VERSION, spec->seed, spec->epoch, spec->n, stream}, 5);
+    return sfs_key((const uint64_t[]){SFS_ORDER_VERSION, spec->seed, spec->epoch, spec->n, stream},
+                   5);
 }
 
 static uint64_t window_key(const sfs_order_spec *spec, uint64_t window_index)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The order of an epoch: which row (of a view's rows, in storage order) stands at which position, and
- * back, O(1) each. docs/order.md and tests/reference/order.py define it. */
+/* The order of an epoch: which row (of a view's rows, in storage order) stands at which position,
+ * and back, O(1) each. docs/order.md and tests/reference/order.py define it. */
 #ifndef SFS_ORDER_ORDER_H
 #define SFS_ORDER_ORDER_H
 
@@ -14,7 +14,8 @@ typedef enum sfs_order_kind {
     SFS_ORDER_BLOCK,
 } sfs_order_kind;
 
-/* What an order depends on. block_size and window count rows; window is a multiple of block_size. */
+/* What an order depends on. block_size and window count rows; window is a multiple of block_size.
+ */
 typedef struct sfs_order_spec {
     sfs_order_kind kind;
     uint64_t n, seed, epoch, block_size, window;
@@ -36,7 +37,6 @@ void sfs_order_close(sfs_order *order);
 
 /* position < n, row < n. */
 sfs_status sfs_order_row(sfs_order *order, uint64_t position, uint64_t *row, sfs_error *error);
-sfs_status sfs_order_position(sfs_order *order, uint64_t row, uint64_t *position,
-                              sfs_error *error);
+sfs_status sfs_order_position(sfs_order *order, uint64_t row, uint64_t *position, sfs_error *error);
 
 #endif

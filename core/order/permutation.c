@@ -6,7 +6,7 @@
 #define MULTIPLIER UINT64_C(0xD2B74407B1CE6E93)
 #define MULTIPLIER_INVERSE UINT64_C(0xF5F365BD212BDF9B) /* modulo 2^64 */
 
-_Static_assert(MULTIPLIER * MULTIPLIER_INVERSE == 1, "the inverse modulo 2^64");
+_Static_assert(MULTIPLIER *MULTIPLIER_INVERSE == 1, "the inverse modulo 2^64");
 
 static sfs_status fill_table(sfs_permutation *permutation, uint64_t key, sfs_error *error)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A keyed permutation of [0, n), forward and inverse, O(1) a value.
  *
- * Variable-width Philox with cycle-walking: Mitchell, Stokes, Frank, Holmes, "Bandwidth-Optimal Random
- * Shuffling for GPUs" (arXiv 2106.06161). Up to SFS_PERMUTATION_TABLE values, where such networks are
- * biased, a Fisher-Yates table. */
+ * Variable-width Philox with cycle-walking: Mitchell, Stokes, Frank, Holmes, "Bandwidth-Optimal
+ * Random Shuffling for GPUs" (arXiv 2106.06161). Up to SFS_PERMUTATION_TABLE values, where such
+ * networks are biased, a Fisher-Yates table. */
 #ifndef SFS_ORDER_PERMUTATION_H
 #define SFS_ORDER_PERMUTATION_H
 

@@ -15,7 +15,8 @@ static inline uint32_t sfs_checksum(const void *bytes, size_t size)
     return (uint32_t)XXH3_64bits(bytes, size);
 }
 
-/* The checksum of two runs of bytes, each hashed on its own: a sparse row's indices and its values. */
+/* The checksum of two runs of bytes, each hashed on its own: a sparse row's indices and its values.
+ */
 static inline uint32_t sfs_checksum_pair(const void *first, size_t first_size, const void *second,
                                          size_t second_size)
 {

@@ -12,26 +12,28 @@ enum { MAX_DESCRIPTION = 1 << 30 }; /* bytes of collection.json */
 
 static const char checksum_key[] = "\"checksum\"";
 
-/* The last member of collection.json is "checksum": XXH3-64, in hexadecimal, of all bytes before that key. */
+/* The last member of collection.json is "checksum": XXH3-64, in hexadecimal, of all bytes before
+ * that key. */
 static sfs_status check_checksum(const char *text, size_t size, sfs_error *error)
 {
     const char *key = NULL;
     char expected[2 + 16 + 1];
-    for (const char *at = text; (at = memmem(at, size - (size_t)(at - text), checksum_key,
-                                             sizeof checksum_key - 1));
-         at++)
+    for (const char *at = text;
+         (at = memmem(at, size - (size_t)(at - text), checksum_key, sizeof checksum_key - 1)); at++)
         key = at;
     if (!key)
         return sfs_fail(error, -EBADMSG, "expected a \"checksum\", found none");
-    snprintf(expected, sizeof expected, "\"%016" PRIx64 "\"", XXH3_64bits(text, (size_t)(key - text)));
+    snprintf(expected, sizeof expected, "\"%016" PRIx64 "\"",
+             XXH3_64bits(text, (size_t)(key - text)));
     const char *value = key + sizeof checksum_key - 1;
     while (*value == ':' || *value == ' ')
         value++;
     if (strncmp(value, expected, strlen(expected)) != 0)
-        return sfs_fail(error, -EBADMSG,
-                        "expected the checksum %s, found %.18s: the file is damaged, convert or copy "
-                        "the collection again",
-                        expected, value);
+        return sfs_fail(
+            error, -EBADMSG,
+            "expected the checksum %s, found %.18s: the file is damaged, convert or copy "
+            "the collection again",
+            expected, value);
     return 0;
 }
 
@@ -179,7 +181,7 @@ static sfs_status open_contents(void *context, sfs_error *error)
 static sfs_status open_described(sfs_collection *collection, sfs_error *error)
 {
     SFS_AUTO_FREE char *text = NULL;
-    size_t size;
+    size_t size = 0;
     json_error_t json_error;
     SFS_TRY(read_description(collection, &text, &size, error));
     SFS_TRY(check_checksum(text, size, error));

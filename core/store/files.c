@@ -31,8 +31,7 @@ static sfs_status array_of_map(const sfs_map *map, sfs_dtype dtype, sfs_array *o
 }
 
 /* The sums of one conversion are one array; a file's entry says where its own begin. */
-static sfs_status cover(const sfs_files *files, sfs_map *map, const json_t *entry,
-                        sfs_error *error)
+static sfs_status cover(const sfs_files *files, sfs_map *map, const json_t *entry, sfs_error *error)
 {
     const char *name;
     const json_t *sums_entry;

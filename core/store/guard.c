@@ -53,12 +53,12 @@ sfs_status sfs_guard(const sfs_map_set *set, sfs_status (*body)(void *context, s
     sfs_status status;
     if (sigsetjmp(guard.jump, 0)) {
         const sfs_map *map = sfs_map_set_find(set, guard.address);
-        status = sfs_fail(error, -EIO,
-                          "%s: expected %" PRIu64 " bytes, but the file could not be read at offset "
-                          "%" PRIu64 ": it was cut short or its disk fails; restore the collection "
-                          "and mount it again",
-                          map->name, map->size,
-                          (uint64_t)((const uint8_t *)guard.address - map->bytes));
+        status =
+            sfs_fail(error, -EIO,
+                     "%s: expected %" PRIu64 " bytes, but the file could not be read at offset "
+                     "%" PRIu64 ": it was cut short or its disk fails; restore the collection "
+                     "and mount it again",
+                     map->name, map->size, (uint64_t)((const uint8_t *)guard.address - map->bytes));
     } else {
         current = &guard;
         status = body(context, error);

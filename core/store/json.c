@@ -16,8 +16,8 @@ sfs_status sfs_json_uint(const json_t *object, const char *key, uint64_t max, ui
         return wrong(key, "an integer of at least 0", error);
     *out = (uint64_t)json_integer_value(value);
     if (*out > max)
-        return sfs_fail(error, -EBADMSG,
-                        "expected \"%s\" of at most %" PRIu64 ", found %" PRIu64, key, max, *out);
+        return sfs_fail(error, -EBADMSG, "expected \"%s\" of at most %" PRIu64 ", found %" PRIu64,
+                        key, max, *out);
     return 0;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Typed access to the members of collection.json. Each failure is EBADMSG and a sentence with the key. */
+/* Typed access to the members of collection.json. Each failure is EBADMSG and a sentence with the
+ * key. */
 #ifndef SFS_STORE_JSON_H
 #define SFS_STORE_JSON_H
 

@@ -54,8 +54,8 @@ static sfs_status open_regular(const sfs_map_set *set, const char *name, uint64_
                         "%s/collection.json: expected file names of A-Z a-z 0-9 _ . - only, found "
                         "\"%.80s\"",
                         set->path, name);
-    SFS_AUTO_CLOSE int fd = openat(set->directory, name,
-                                   O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    SFS_AUTO_CLOSE int fd =
+        openat(set->directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     struct stat stat;
     if (fd < 0 || fstat(fd, &stat)) {
         sfs_status status = errno == ELOOP || errno == ENOENT ? -EBADMSG : -errno;

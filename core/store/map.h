@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The files of a collection, mapped read-only, and their pages' checksums, each verified on its first use. */
+/* The files of a collection, mapped read-only, and their pages' checksums, each verified on its
+ * first use. */
 #ifndef SFS_STORE_MAP_H
 #define SFS_STORE_MAP_H
 
@@ -16,14 +17,15 @@ typedef struct sfs_map {
     char *name; /* owned */
     const uint8_t *bytes;
     uint64_t size;
-    const uint32_t *page_sums;  /* a sum for each SFS_PAGE bytes; NULL: not covered. In another map */
+    const uint32_t
+        *page_sums; /* a sum for each SFS_PAGE bytes; NULL: not covered. In another map */
     _Atomic uint64_t *verified; /* owned; bit p: page p was found to match its sum */
 } sfs_map;
 
 /* All files of a collection. */
 typedef struct sfs_map_set {
-    int directory; /* owned descriptor, or -1 */
-    char *path;    /* owned; of the directory, for messages */
+    int directory;  /* owned descriptor, or -1 */
+    char *path;     /* owned; of the directory, for messages */
     sfs_map **maps; /* owned, and each of them */
     size_t count;
 } sfs_map_set;

@@ -133,8 +133,7 @@ sfs_status sfs_matrix_locate(const sfs_matrix *matrix, uint64_t row, sfs_row_pla
     return 0;
 }
 
-sfs_row_place sfs_matrix_place(const sfs_matrix *matrix, uint64_t row, uint64_t start,
-                               uint32_t nnz)
+sfs_row_place sfs_matrix_place(const sfs_matrix *matrix, uint64_t row, uint64_t start, uint32_t nnz)
 {
     const sfs_matrix_shard *shard = find_shard(matrix, row);
     return (sfs_row_place){

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A matrix of a collection: which file holds which row, and how many non-zeros come before it. What the bytes of a
- * row mean is the codec's (codec/codec.h). */
+/* A matrix of a collection: which file holds which row, and how many non-zeros come before it. What
+ * the bytes of a row mean is the codec's (codec/codec.h). */
 #ifndef SFS_STORE_MATRIX_H
 #define SFS_STORE_MATRIX_H
 
@@ -17,12 +17,12 @@ enum { SFS_BASE_ROWS = 64 }; /* rows that share one base */
 typedef struct sfs_matrix_shard {
     uint64_t first_row, rows;
     uint64_t nnz_total;
-    sfs_array bases;  /* uint64 */
-    sfs_array deltas; /* uint32 */
-    sfs_array nnz;    /* uint8, uint16 or uint32 */
-    sfs_array checks; /* uint32: a checksum a row */
-    sfs_array indices; /* raw: int32, nnz_total */
-    sfs_array data;    /* raw: nnz_total; dense: rows x columns */
+    sfs_array bases;            /* uint64 */
+    sfs_array deltas;           /* uint32 */
+    sfs_array nnz;              /* uint8, uint16 or uint32 */
+    sfs_array checks;           /* uint32: a checksum a row */
+    sfs_array indices;          /* raw: int32, nnz_total */
+    sfs_array data;             /* raw: nnz_total; dense: rows x columns */
     _Atomic uint64_t *verified; /* owned; bit r: row r was found to match its checksum */
 } sfs_matrix_shard;
 
@@ -48,7 +48,8 @@ sfs_status sfs_matrix_open(const sfs_files *files, const json_t *object, const u
                            size_t shard_count, sfs_matrix *out, sfs_error *error);
 void sfs_matrix_close(sfs_matrix *matrix);
 
-/* Finds row < rows. This is the one place where a row's extent is checked against its file. The caller holds a guard. */
+/* Finds row < rows. This is the one place where a row's extent is checked against its file. The
+ * caller holds a guard. */
 sfs_status sfs_matrix_locate(const sfs_matrix *matrix, uint64_t row, sfs_row_place *out,
                              sfs_error *error);
 

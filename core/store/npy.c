@@ -13,9 +13,8 @@ void sfs_dtype_typestr(sfs_dtype dtype, char out[SFS_TYPESTR])
 
 sfs_status sfs_dtype_parse(const char *typestr, sfs_dtype *out, sfs_error *error)
 {
-    static const sfs_dtype stored[] = {{'b', 1}, {'i', 1}, {'i', 2}, {'i', 4},
-                                       {'i', 8}, {'u', 1}, {'u', 2}, {'u', 4},
-                                       {'u', 8}, {'f', 2}, {'f', 4}, {'f', 8}};
+    static const sfs_dtype stored[] = {{'b', 1}, {'i', 1}, {'i', 2}, {'i', 4}, {'i', 8}, {'u', 1},
+                                       {'u', 2}, {'u', 4}, {'u', 8}, {'f', 2}, {'f', 4}, {'f', 8}};
     for (size_t i = 0; i < sizeof stored / sizeof *stored; i++) {
         char spelling[SFS_TYPESTR];
         sfs_dtype_typestr(stored[i], spelling);
@@ -30,18 +29,18 @@ sfs_status sfs_dtype_parse(const char *typestr, sfs_dtype *out, sfs_error *error
 
 void sfs_npy_header(sfs_dtype dtype, uint64_t count, uint64_t columns, char out[SFS_NPY_HEADER])
 {
-    static const unsigned char magic[10] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0,
-                                            SFS_NPY_HEADER - 10, 0};
+    static const unsigned char magic[10] = {
+        0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, SFS_NPY_HEADER - 10, 0};
     char typestr[SFS_TYPESTR], text[SFS_NPY_HEADER];
     sfs_dtype_typestr(dtype, typestr);
-    int used = columns ? snprintf(text, sizeof text,
-                                  "{'descr': '%s', 'fortran_order': False, 'shape': (%" PRIu64
-                                  ", %" PRIu64 "), }",
-                                  typestr, count, columns)
-                       : snprintf(text, sizeof text,
-                                  "{'descr': '%s', 'fortran_order': False, 'shape': (%" PRIu64
-                                  ",), }",
-                                  typestr, count);
+    int used = columns
+                   ? snprintf(text, sizeof text,
+                              "{'descr': '%s', 'fortran_order': False, 'shape': (%" PRIu64
+                              ", %" PRIu64 "), }",
+                              typestr, count, columns)
+                   : snprintf(text, sizeof text,
+                              "{'descr': '%s', 'fortran_order': False, 'shape': (%" PRIu64 ",), }",
+                              typestr, count);
     memset(out, ' ', SFS_NPY_HEADER);
     memcpy(out, magic, sizeof magic);
     memcpy(out + sizeof magic, text, (size_t)used);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The header of a .npy file, as shufflefs writes it everywhere: version 1.0, little-endian, C order, and
- * always 128 bytes, so that offsets in a file are arithmetic.
- * Format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html */
+/* The header of a .npy file, as shufflefs writes it everywhere: version 1.0, little-endian, C
+ * order, and always 128 bytes, so that offsets in a file are arithmetic. Format:
+ * https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html */
 #ifndef SFS_STORE_NPY_H
 #define SFS_STORE_NPY_H
 

@@ -1,23 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* obs, var and raw's var: columns of numbers, categories or strings, in parts that follow the shards. */
+/* obs, var and raw's var: columns of numbers, categories or strings, in parts that follow the
+ * shards. */
 #ifndef SFS_STORE_TABLE_H
 #define SFS_STORE_TABLE_H
 
 #include "store/files.h"
 
-/* A list of strings. Each is stored as its line of a text file: `\` as `\\`, newline as `\n`, NUL as `\0`,
- * then the newline that ends it. */
+/* A list of strings. Each is stored as its line of a text file: `\` as `\\`, newline as `\n`, NUL
+ * as `\0`, then the newline that ends it. */
 typedef struct sfs_strings {
     uint64_t count;
     sfs_array offsets; /* uint64, count + 1: where each line begins in text */
     sfs_array text;    /* uint8 */
 } sfs_strings;
 
-/* The escaped line of string i < count, with its newline; borrowed from the map. The caller holds a guard. */
+/* The escaped line of string i < count, with its newline; borrowed from the map. The caller holds a
+ * guard. */
 sfs_status sfs_strings_line(const sfs_strings *strings, uint64_t i, const uint8_t **line,
                             uint64_t *length, sfs_error *error);
 
-/* Writes the string of an escaped line (its newline left out), without its first `skip` bytes, to out: at most `room` bytes. */
+/* Writes the string of an escaped line (its newline left out), without its first `skip` bytes, to
+ * out: at most `room` bytes. */
 void sfs_strings_unescape(const uint8_t *line, uint64_t length, uint64_t skip, uint8_t *out,
                           uint64_t room);
 
@@ -39,9 +42,9 @@ typedef struct sfs_column {
     sfs_column_kind kind;
     sfs_dtype dtype; /* of values; of strings: S and the bytes of the longest one */
     bool nullable;
-    bool ordered;                /* of categories */
-    sfs_strings categories;      /* of a categorical column */
-    sfs_column_part *parts;      /* owned */
+    bool ordered;           /* of categories */
+    sfs_strings categories; /* of a categorical column */
+    sfs_column_part *parts; /* owned */
     size_t part_count;
 } sfs_column;
 
@@ -52,8 +55,8 @@ typedef struct sfs_table {
     size_t column_count;
 } sfs_table;
 
-/* Opens the table described by `object`; part p has part_rows[p] rows. On failure the caller still closes it.
- * The caller holds a guard. */
+/* Opens the table described by `object`; part p has part_rows[p] rows. On failure the caller still
+ * closes it. The caller holds a guard. */
 sfs_status sfs_table_open(const sfs_files *files, const json_t *object, const uint64_t *part_rows,
                           size_t part_count, sfs_table *out, sfs_error *error);
 void sfs_table_close(sfs_table *table);

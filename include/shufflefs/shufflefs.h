@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** shufflefs: shuffled batches of a single-cell collection, as files or, through this library, without a mount.
+/** shufflefs: shuffled batches of a single-cell collection, as files or, through this library,
+ * without a mount.
  *
  *  Open a collection, describe a view, open their tree, resolve a path, read it:
  *

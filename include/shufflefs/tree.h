@@ -13,12 +13,12 @@
 extern "C" {
 #endif
 
-/** The names and files of a collection under a view: what a mount shows. Any number of threads may use
- *  one tree at once. */
+/** The names and files of a collection under a view: what a mount shows. Any number of threads may
+ * use one tree at once. */
 typedef struct sfs_tree sfs_tree;
 
-/** A place in a tree: a plain number, below 2^63, the same in every tree over the same collection and view
- *  (but for rows/, whose nodes are counted). */
+/** A place in a tree: a plain number, below 2^63, the same in every tree over the same collection
+ * and view (but for rows/, whose nodes are counted). */
 typedef uint64_t sfs_node;
 
 #define SFS_ROOT ((sfs_node)1)
@@ -27,8 +27,7 @@ enum { SFS_NAME_MAX = 255 };
 
 typedef struct sfs_attributes {
     bool directory;
-    uint64_t size;     /**< bytes of a file, exact */
-    bool made_on_read; /**< batches: worth reading past a page cache */
+    uint64_t size; /**< bytes of a file, exact */
 } sfs_attributes;
 
 typedef struct sfs_entry {
@@ -37,8 +36,8 @@ typedef struct sfs_entry {
     bool directory;
 } sfs_entry;
 
-/** Opens the tree of a collection under a view (NULL: the defaults; copied). The collection outlives it; the
- *  caller closes it. EINVAL when the view does not suit the collection. */
+/** Opens the tree of a collection under a view (NULL: the defaults; copied). The collection
+ * outlives it; the caller closes it. EINVAL when the view does not suit the collection. */
 SFS_API sfs_status sfs_tree_open(const sfs_collection *collection, const sfs_view *view,
                                  sfs_tree **out, sfs_error *error);
 
@@ -48,8 +47,8 @@ SFS_API void sfs_tree_close(sfs_tree *tree);
 /** The bytes that all matrices would have as CSR, for statfs. */
 SFS_API uint64_t sfs_tree_logical_size(const sfs_tree *tree);
 
-/** Finds `name` in the directory parent. *out carries one reference, given back by sfs_forget. ENOENT where
- *  there is no such name, ENOTDIR. */
+/** Finds `name` in the directory parent. *out carries one reference, given back by sfs_forget.
+ * ENOENT where there is no such name, ENOTDIR. */
 SFS_API sfs_status sfs_lookup(sfs_tree *tree, sfs_node parent, const char *name, sfs_node *out,
                               sfs_error *error);
 
@@ -62,7 +61,12 @@ SFS_API void sfs_forget(sfs_tree *tree, sfs_node node, uint64_t count);
 /** ENOENT where the node does not exist (any more); EIO where counting its non-zeros met damage. */
 SFS_API sfs_status sfs_stat(sfs_tree *tree, sfs_node node, sfs_attributes *out, sfs_error *error);
 
-/** Entry `index` (from 0) of a directory, O(1); "." and ".." are not among them. ENOENT past the end, ENOTDIR. */
+/** Whether a file is one of the batches or rows, made when it is read and rarely read twice: better
+ * read past a page cache. */
+SFS_API bool sfs_is_made_on_read(sfs_node node);
+
+/** Entry `index` (from 0) of a directory, O(1); "." and ".." are not among them. ENOENT past the
+ * end, ENOTDIR. */
 SFS_API sfs_status sfs_list(sfs_tree *tree, sfs_node node, uint64_t index, sfs_entry *out,
                             sfs_error *error);
 
@@ -78,8 +82,8 @@ SFS_API void sfs_file_close(sfs_file *file);
 /** Bytes of the file. */
 SFS_API uint64_t sfs_file_size(const sfs_file *file);
 
-/** Reads up to size bytes at offset into buffer; *got of them, fewer only at the end of the file. EIO where the
- *  collection is damaged, with a sentence that names file and offset. */
+/** Reads up to size bytes at offset into buffer; *got of them, fewer only at the end of the file.
+ * EIO where the collection is damaged, with a sentence that names file and offset. */
 SFS_API sfs_status sfs_file_read(const sfs_file *file, void *buffer, size_t size, uint64_t offset,
                                  size_t *got, sfs_error *error);
 
@@ -94,8 +98,8 @@ SFS_API sfs_status sfs_reader_new(size_t max_size, sfs_reader **out, sfs_error *
 /** Accepts NULL. */
 SFS_API void sfs_reader_free(sfs_reader *reader);
 
-/** As sfs_file_read, but tells where the bytes are, as at most SFS_READER_SEGMENTS segments in mapped files, the
- *  open file and the reader: valid until the reader's next use. */
+/** As sfs_file_read, but tells where the bytes are, as at most SFS_READER_SEGMENTS segments in
+ * mapped files, the open file and the reader: valid until the reader's next use. */
 SFS_API sfs_status sfs_file_read_segments(const sfs_file *file, sfs_reader *reader, size_t size,
                                           uint64_t offset, const struct iovec **segments,
                                           int *count, sfs_error *error);

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "namespace/describe.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "namespace/address.h"
+
+static json_t *describe_column(const sfs_column *column)
+{
+    static const char *const kinds[] = {"number", "categorical", "string"};
+    char typestr[SFS_TYPESTR];
+    sfs_dtype_typestr(column->dtype, typestr);
+    json_t *object = json_pack("{s:s, s:s, s:s, s:b}", "name", column->name, "type",
+                               kinds[column->kind], "dtype", typestr, "nullable", column->nullable);
+    if (column->kind == SFS_COLUMN_CATEGORICAL) {
+        json_object_set_new(object, "categories",
+                            json_integer((json_int_t)column->categories.count));
+        json_object_set_new(object, "ordered", json_boolean(column->ordered));
+    }
+    return object;
+}
+
+static json_t *describe_table(const sfs_table *table)
+{
+    json_t *columns = json_array();
+    for (size_t i = 0; i < table->column_count; i++)
+        json_array_append_new(columns, describe_column(&table->columns[i]));
+    return columns;
+}
+
+static json_t *describe_matrix(const sfs_matrix *matrix)
+{
+    char typestr[SFS_TYPESTR];
+    sfs_dtype_typestr(matrix->dtype, typestr);
+    return json_pack("{s:I, s:I, s:I, s:s, s:s}", "rows", (json_int_t)matrix->rows, "columns",
+                     (json_int_t)matrix->columns, "nnz", (json_int_t)matrix->nnz, "dtype", typestr,
+                     "codec", matrix->codec == SFS_CODEC_RAW ? "raw" : "dense");
+}
+
+static json_t *describe_view(const sfs_bound_view *bound)
+{
+    const sfs_view *view = &bound->view;
+    char seed[24];
+    json_t *object = json_pack(
+        "{s:I, s:I, s:s, s:I, s:I, s:s, s:s, s:I}", "batch_size", (json_int_t)view->batch_size,
+        "world_size", (json_int_t)view->world_size, "order", sfs_order_name(view->order),
+        "block_size", (json_int_t)view->block_size, "window", (json_int_t)view->window, "tail",
+        sfs_tail_name(view->tail), "layer", view->layer, "epochs", (json_int_t)view->epochs);
+    /* JSON's integers are signed here: a seed beyond them is told as a string rather than wrongly.
+     */
+    snprintf(seed, sizeof seed, "%" PRIu64, view->seed);
+    json_object_set_new(object, "seed",
+                        view->seed <= INT64_MAX ? json_integer((json_int_t)view->seed)
+                                                : json_string(seed));
+    return object;
+}
+
+char *sfs_describe_dataset(const sfs_collection *collection, const sfs_bound_view *view)
+{
+    json_t *layers = json_array(), *matrices = json_object();
+    for (size_t i = 0; i < collection->matrix_count; i++) {
+        const sfs_matrix *matrix = &collection->matrices[i];
+        json_object_set_new(matrices, matrix->name, describe_matrix(matrix));
+        if (!strncmp(matrix->name, "layers/", 7))
+            json_array_append_new(layers, json_string(matrix->name + 7));
+    }
+    json_t *root = json_pack(
+        "{s:s, s:i, s:I, s:I, s:I, s:I, s:s, s:o, s:o, s:o, s:o, s:[], s:o, s:I, s:I}", "format",
+        "shufflefs", "version", SFS_FORMAT_VERSION, "generation",
+        (json_int_t)collection->generation, "rows", (json_int_t)collection->rows, "variables",
+        (json_int_t)collection->variables, "nnz",
+        (json_int_t)(view->matrix ? view->matrix->nnz : 0), "layer", view->view.layer, "layers",
+        layers, "matrices", matrices, "obs", describe_table(&collection->obs), "var",
+        describe_table(&collection->var), "views", "view", describe_view(view), "batches_per_rank",
+        (json_int_t)view->steps, "epoch_limit", (json_int_t)sfs_address_epochs(view));
+    if (root && collection->has_raw_var)
+        json_object_set_new(root, "raw_var", describe_table(&collection->raw_var));
+    char *text = root ? json_dumps(root, JSON_INDENT(1)) : NULL;
+    json_decref(root);
+    if (!text)
+        return NULL;
+    char *line = NULL;
+    if (asprintf(&line, "%s\n", text) < 0)
+        line = NULL;
+    free(text);
+    return line;
+}
+
+static void describe_batches(FILE *out, const sfs_bound_view *view)
+{
+    char typestr[SFS_TYPESTR];
+    if (!view->matrix) {
+        fputs(
+            "This collection has no X, so there are no batches. Mount a layer with -o layer=NAME\n"
+            "where dataset.json names one.\n\n",
+            out);
+        return;
+    }
+    sfs_dtype_typestr(view->matrix->dtype, typestr);
+    fprintf(out,
+            "Batches of %s: %" PRIu64 " columns, values %s. Each rank has %" PRIu64
+            " batches an epoch,\nof %" PRIu64 " rows at most; there are %" PRIu64
+            " ranks, and epochs below %" PRIu64 ".\n\n",
+            view->view.layer, view->matrix->columns, typestr, view->steps, view->view.batch_size,
+            view->view.world_size, sfs_address_epochs(view));
+    fprintf(
+        out,
+        "epoch_E/rank_R/batch_K.csr is one shuffled batch, sparse, made when it is read:\n\n"
+        "  import numpy as np, scipy.sparse as sp\n"
+        "  path = \"epoch_0/rank_0/batch_0.csr\"\n"
+        "  head = np.fromfile(path, np.int64, 16)\n"
+        "  rows, cols, nnz = head[2:5]\n"
+        "  indptr = np.fromfile(path, np.%s, rows + 1, offset=head[6])\n"
+        "  indices = np.fromfile(path, np.%s, nnz, offset=head[7])\n"
+        "  data = np.fromfile(path, \"%s\", nnz, offset=head[8])\n"
+        "  numbers = np.fromfile(path, np.int64, rows, offset=head[9])\n"
+        "  X = sp.csr_matrix((data, indices, indptr), shape=(rows, cols))\n\n"
+        "epoch_E/rank_R/batch_K/{indptr,indices,data,rows}.npy are the same arrays for np.load.\n"
+        "(Beyond 2^31 non-zeros in a batch, indptr and indices are int64.)\n"
+        "rows/7.csr, rows/100-199.csr, rows/5,3,3.csr are rows by number, in the order asked.\n",
+        "int32", "int32", typestr);
+}
+
+char *sfs_describe_readme(const sfs_collection *collection, const sfs_bound_view *view)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    if (!out)
+        return NULL;
+    fprintf(out,
+            "A shufflefs mount of %s:\n%" PRIu64 " rows, %" PRIu64 " variables. Read-only.\n\n",
+            collection->files.path, collection->rows, collection->variables);
+    describe_batches(out, view);
+    fputs("obs/ and var/ have a file a column: COL.npy for np.load (categories as codes, named by\n"
+          "COL.categories.txt, a line each; -1 is missing), COL.mask.npy where values may be\n"
+          "missing, COL.txt for strings. _index.txt has the names of the rows.\n"
+          "X/, layers/NAME/ and raw/X/ are whole matrices as three .npy files.\n"
+          "dataset.json describes all of this to programs.\n",
+          out);
+    return fclose(out) ? NULL : text;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "direct_mmap.h"
+
+#ifdef FUSE_CAP_DIRECT_IO_ALLOW_MMAP
+
+int sfs_direct_mmap_prepare(struct fuse_session *session)
+{
+    (void)session;
+    return 0;
+}
+
+void sfs_direct_mmap_init(sfs_direct_mmap *state, struct fuse_conn_info *connection)
+{
+    if (!(connection->capable & FUSE_CAP_DIRECT_IO_ALLOW_MMAP))
+        return;
+    connection->want |= FUSE_CAP_DIRECT_IO_ALLOW_MMAP;
+    atomic_store(&state->granted, true);
+}
+
+#else
+
+#include <linux/fuse.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+/* Bits of fuse_init_in and fuse_init_out, as <linux/fuse.h> has them: the second is newer than some
+ * of those headers. */
+#define INIT_EXTENDED (UINT32_C(1) << 30)
+#define ALLOW_MMAP_FLAGS2 (UINT32_C(1) << (36 - 32))
+
+static void note_request(sfs_direct_mmap *state, const void *bytes, size_t size)
+{
+    struct fuse_in_header header;
+    struct fuse_init_in init;
+    if (size < sizeof header + sizeof init)
+        return;
+    memcpy(&header, bytes, sizeof header);
+    if (header.opcode != FUSE_INIT)
+        return;
+    memcpy(&init, (const char *)bytes + sizeof header, sizeof init);
+    state->init_request = header.unique;
+    state->offered = (init.flags & INIT_EXTENDED) && (init.flags2 & ALLOW_MMAP_FLAGS2);
+}
+
+static void edit_reply(sfs_direct_mmap *state, struct iovec *segments, int count)
+{
+    const struct fuse_out_header *header = segments[0].iov_base;
+    if (count != 2 || header->unique != state->init_request || header->error ||
+        segments[1].iov_len < sizeof(struct fuse_init_out))
+        return;
+    struct fuse_init_out *init = segments[1].iov_base;
+    init->flags |= INIT_EXTENDED;
+    init->flags2 |= ALLOW_MMAP_FLAGS2;
+    state->offered = false;
+    atomic_store(&state->granted, true);
+}
+
+static ssize_t read_request(int fd, void *buffer, size_t size, void *userdata)
+{
+    sfs_direct_mmap *state = userdata;
+    ssize_t got = read(fd, buffer, size);
+    if (got > 0 && !state->init_request)
+        note_request(state, buffer, (size_t)got);
+    return got;
+}
+
+static ssize_t write_reply(int fd, struct iovec *segments, int count, void *userdata)
+{
+    sfs_direct_mmap *state = userdata;
+    if (state->offered)
+        edit_reply(state, segments, count);
+    return writev(fd, segments, count);
+}
+
+int sfs_direct_mmap_prepare(struct fuse_session *session)
+{
+    static const struct fuse_custom_io io = {.read = read_request, .writev = write_reply};
+    return fuse_session_custom_io(session, &io, fuse_session_fd(session));
+}
+
+void sfs_direct_mmap_init(sfs_direct_mmap *state, struct fuse_conn_info *connection)
+{
+    (void)state;
+    (void)connection;
+}
+
+#endif

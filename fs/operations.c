@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "operations.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <float.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+#include "log.h"
+
+enum {
+    READ_MAX = 1 << 20,       /* the largest read that libfuse 3.14 negotiates */
+    PREFERRED_READ = 1 << 20, /* st_blksize: what cp, cat and numpy read at once */
+    DIRECT_MIN =
+        128 << 10, /* smaller files are read in one or two requests: the page cache is faster */
+    STATFS_BLOCK = 4096,
+};
+
+/* Nothing changes while it is mounted: as long as the kernel can count. */
+static const double forever = DBL_MAX;
+
+static sfs_daemon *daemon_of(fuse_req_t request)
+{
+    return fuse_req_userdata(request);
+}
+
+static void free_reader(void *reader)
+{
+    sfs_reader_free(reader);
+}
+
+int sfs_daemon_open(sfs_daemon *daemon, sfs_tree *tree, const sfs_collection *collection,
+                    sfs_cache_mode cache)
+{
+    *daemon = (sfs_daemon){.tree = tree, .cache = cache};
+    sfs_collection_stat(collection, &daemon->owner);
+    return pthread_key_create(&daemon->reader, free_reader);
+}
+
+/* The main thread's own reader goes with it: destructors run for threads that end. */
+void sfs_daemon_close(sfs_daemon *daemon)
+{
+    sfs_reader_free(pthread_getspecific(daemon->reader));
+    pthread_key_delete(daemon->reader);
+}
+
+static sfs_reader *reader_of(sfs_daemon *daemon)
+{
+    sfs_reader *reader = pthread_getspecific(daemon->reader);
+    if (!reader && !sfs_reader_new(READ_MAX, &reader, NULL))
+        pthread_setspecific(daemon->reader, reader);
+    return reader;
+}
+
+static void reply_failure(fuse_req_t request, sfs_status status, const sfs_error *error)
+{
+    if (status == -EIO || status == -ENOMEM)
+        sfs_log_error("%s", error->message);
+    fuse_reply_err(request, -status);
+}
+
+static void fill_stat(const sfs_daemon *daemon, sfs_node node, const sfs_attributes *attributes,
+                      struct stat *out)
+{
+    mode_t readable = daemon->owner.st_mode & 0444;
+    *out = (struct stat){.st_ino = node,
+                         .st_nlink = 1,
+                         .st_uid = daemon->owner.st_uid,
+                         .st_gid = daemon->owner.st_gid,
+                         .st_size = (off_t)attributes->size,
+                         .st_blksize = PREFERRED_READ,
+                         .st_blocks = (blkcnt_t)((attributes->size + 511) / 512),
+                         .st_atim = daemon->owner.st_mtim,
+                         .st_mtim = daemon->owner.st_mtim,
+                         .st_ctim = daemon->owner.st_mtim};
+    /* Who may read a directory may enter it. */
+    out->st_mode = attributes->directory ? S_IFDIR | readable | readable >> 2 : S_IFREG | readable;
+}
+
+static sfs_status fill_entry(sfs_daemon *daemon, sfs_node node, struct fuse_entry_param *out,
+                             sfs_error *error)
+{
+    sfs_attributes attributes;
+    sfs_status status = sfs_stat(daemon->tree, node, &attributes, error);
+    if (status)
+        return status;
+    *out =
+        (struct fuse_entry_param){.ino = node, .attr_timeout = forever, .entry_timeout = forever};
+    fill_stat(daemon, node, &attributes, &out->attr);
+    return 0;
+}
+
+static void on_init(void *userdata, struct fuse_conn_info *connection)
+{
+    sfs_daemon *daemon = userdata;
+    sfs_direct_mmap_init(&daemon->direct_mmap, connection);
+    /* Replies come from memory: splicing them through a pipe is slower. */
+    connection->want &=
+        ~(unsigned)(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE);
+}
+
+/* A name that does not exist is remembered too, except in the root, where views come and go. */
+static void on_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
+{
+    sfs_daemon *daemon = daemon_of(request);
+    struct fuse_entry_param entry = {0};
+    sfs_error error;
+    sfs_node node;
+    sfs_status status = sfs_lookup(daemon->tree, parent, name, &node, &error);
+    if (!status) {
+        status = fill_entry(daemon, node, &entry, &error);
+        if (status)
+            sfs_forget(daemon->tree, node, 1);
+    }
+    if (status == -ENOENT && parent != SFS_ROOT) {
+        entry.entry_timeout = forever;
+        status = 0;
+    }
+    if (status)
+        reply_failure(request, status, &error);
+    else if (fuse_reply_entry(request, &entry) == -ENOENT && entry.ino)
+        sfs_forget(daemon->tree, entry.ino, 1); /* the request was interrupted */
+}
+
+static void on_forget(fuse_req_t request, fuse_ino_t node, uint64_t count)
+{
+    sfs_forget(daemon_of(request)->tree, node, count);
+    fuse_reply_none(request);
+}
+
+static void on_forget_multi(fuse_req_t request, size_t count, struct fuse_forget_data *forgets)
+{
+    for (size_t i = 0; i < count; i++)
+        sfs_forget(daemon_of(request)->tree, forgets[i].ino, forgets[i].nlookup);
+    fuse_reply_none(request);
+}
+
+static void on_getattr(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
+{
+    (void)info;
+    struct fuse_entry_param entry;
+    sfs_error error;
+    sfs_status status = fill_entry(daemon_of(request), node, &entry, &error);
+    if (status)
+        reply_failure(request, status, &error);
+    else
+        fuse_reply_attr(request, &entry.attr, forever);
+}
+
+/* An open with O_DIRECT bypasses the page cache by itself, and its pieces are then in flight
+ * together. */
+static bool is_direct(sfs_daemon *daemon, fuse_ino_t node, const sfs_file *file, int flags)
+{
+    if (flags & O_DIRECT || daemon->cache == SFS_CACHE_ALWAYS)
+        return false;
+    if (daemon->cache == SFS_CACHE_NEVER)
+        return true;
+    return sfs_file_size(file) >= DIRECT_MIN && sfs_is_made_on_read(node) &&
+           atomic_load(&daemon->direct_mmap.granted);
+}
+
+static void on_open(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
+{
+    sfs_daemon *daemon = daemon_of(request);
+    sfs_error error;
+    sfs_file *file;
+    sfs_status status = sfs_open(daemon->tree, node, &file, &error);
+    if (status) {
+        reply_failure(request, status, &error);
+        return;
+    }
+    info->fh = (uint64_t)(uintptr_t)file;
+    info->direct_io = is_direct(daemon, node, file, info->flags);
+    info->keep_cache = !info->direct_io;
+    if (fuse_reply_open(request, info) == -ENOENT)
+        sfs_file_close(file); /* the request was interrupted: there will be no release */
+}
+
+static void on_release(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
+{
+    (void)node;
+    sfs_file_close((sfs_file *)(uintptr_t)info->fh);
+    fuse_reply_err(request, 0);
+}
+
+static void on_read(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
+                    struct fuse_file_info *info)
+{
+    (void)node;
+    const sfs_file *file = (const sfs_file *)(uintptr_t)info->fh;
+    sfs_reader *reader = reader_of(daemon_of(request));
+    const struct iovec *segments;
+    sfs_error error = {"out of memory"};
+    int count = 0;
+    sfs_status status = reader ? sfs_file_read_segments(file, reader, size, (uint64_t)offset,
+                                                        &segments, &count, &error)
+                               : -ENOMEM;
+    if (status)
+        reply_failure(request, status, &error);
+    else if (count == 1)
+        fuse_reply_buf(request, segments->iov_base, segments->iov_len);
+    else
+        fuse_reply_iov(request, segments, count);
+}
+
+/* Entries 0 and 1 are "." and "..", whose inode numbers the kernel knows better. */
+static sfs_status list_entry(sfs_daemon *daemon, fuse_ino_t node, off_t index, sfs_entry *out,
+                             sfs_error *error)
+{
+    if (index >= 2)
+        return sfs_list(daemon->tree, node, (uint64_t)index - 2, out, error);
+    *out = (sfs_entry){.node = node, .directory = true};
+    strcpy(out->name, index ? ".." : ".");
+    return 0;
+}
+
+/* Adds an entry to a reply; returns its length, more than room where it does not fit. */
+static size_t add_entry(fuse_req_t request, char *reply, size_t room, const sfs_entry *entry,
+                        off_t next, bool plus)
+{
+    sfs_daemon *daemon = daemon_of(request);
+    struct fuse_entry_param param = {0};
+    bool dot = !strcmp(entry->name, ".") || !strcmp(entry->name, "..");
+    if (plus && !dot && fill_entry(daemon, entry->node, &param, NULL))
+        param = (struct fuse_entry_param){0};
+    param.attr.st_ino = entry->node;
+    if (!param.attr.st_mode)
+        param.attr.st_mode = entry->directory ? S_IFDIR : S_IFREG;
+    return plus ? fuse_add_direntry_plus(request, reply, room, entry->name, &param, next)
+                : fuse_add_direntry(request, reply, room, entry->name, &param.attr, next);
+}
+
+static void read_directory(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
+                           bool plus)
+{
+    sfs_daemon *daemon = daemon_of(request);
+    sfs_entry entry;
+    sfs_error error;
+    sfs_status status;
+    size_t used = 0;
+    char *reply = malloc(size);
+    if (!reply) {
+        fuse_reply_err(request, ENOMEM);
+        return;
+    }
+    while (!(status = list_entry(daemon, node, offset, &entry, &error))) {
+        size_t length = add_entry(request, reply + used, size - used, &entry, offset + 1, plus);
+        if (length > size - used)
+            break;
+        used += length;
+        offset++;
+    }
+    if (status && status != -ENOENT)
+        reply_failure(request, status, &error);
+    else
+        fuse_reply_buf(request, reply, used);
+    free(reply);
+}
+
+static void on_readdir(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
+                       struct fuse_file_info *info)
+{
+    (void)info;
+    read_directory(request, node, size, offset, false);
+}
+
+static void on_readdirplus(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
+                           struct fuse_file_info *info)
+{
+    (void)info;
+    read_directory(request, node, size, offset, true);
+}
+
+static void on_statfs(fuse_req_t request, fuse_ino_t node)
+{
+    (void)node;
+    uint64_t size = sfs_tree_logical_size(daemon_of(request)->tree);
+    struct statvfs stat = {.f_bsize = STATFS_BLOCK,
+                           .f_frsize = STATFS_BLOCK,
+                           .f_blocks = (size + STATFS_BLOCK - 1) / STATFS_BLOCK,
+                           .f_namemax = SFS_NAME_MAX};
+    fuse_reply_statfs(request, &stat);
+}
+
+const struct fuse_lowlevel_ops sfs_operations = {
+    .init = on_init,
+    .lookup = on_lookup,
+    .forget = on_forget,
+    .forget_multi = on_forget_multi,
+    .getattr = on_getattr,
+    .open = on_open,
+    .release = on_release,
+    .read = on_read,
+    .readdir = on_readdir,
+    .readdirplus = on_readdirplus,
+    .statfs = on_statfs,
+};

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the daemon answers to the kernel: the tree of the library, node for node. */
+#ifndef SFS_FS_OPERATIONS_H
+#define SFS_FS_OPERATIONS_H
+
+#include <pthread.h>
+
+#include "direct_mmap.h"
+#include "options.h"
+
+/* The userdata of the session. Immutable while it serves, but for direct_mmap. */
+typedef struct sfs_daemon {
+    sfs_direct_mmap direct_mmap; /* comes first */
+    sfs_tree *tree;              /* borrowed */
+    sfs_cache_mode cache;
+    struct stat owner;    /* whose owner, modes and times the files have */
+    pthread_key_t reader; /* each thread's own sfs_reader */
+} sfs_daemon;
+
+int sfs_daemon_open(sfs_daemon *daemon, sfs_tree *tree, const sfs_collection *collection,
+                    sfs_cache_mode cache);
+void sfs_daemon_close(sfs_daemon *daemon);
+
+extern const struct fuse_lowlevel_ops sfs_operations;
+
+#endif

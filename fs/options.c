@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "options.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FUSE_USE_VERSION 312
+#include <fuse_lowlevel.h>
+
+static const char help[] =
+    "usage: shufflefs COLLECTION MOUNTPOINT [-o key=value,...]\n"
+    "       shufflefs --cat COLLECTION PATH [-o key=value,...]\n"
+    "\n"
+    "Mounts a collection (made by mkshufflefs) as shuffled training batches:\n"
+    "MOUNTPOINT/epoch_0/rank_0/batch_0.csr\n"
+    "\n"
+    "    --cat          write a file of the tree to stdout, without a mount\n"
+    "    -f             stay in the foreground\n"
+    "    -d             show what the kernel asks for (implies -f)\n"
+    "    -h, --help     show this and exit\n"
+    "    -V, --version  show the versions and exit\n"
+    "\n"
+    "What is in a batch:\n"
+    "    -o batch_size=N    rows in a batch (1024)\n"
+    "    -o world_size=N    number of ranks (1)\n"
+    "    -o seed=N          64-bit seed of the order (0)\n"
+    "    -o order=ORDER     shuffle, block or sequential (shuffle)\n"
+    "    -o block_size=N    rows that stay together, order=block (64)\n"
+    "    -o window=N        rows shuffled together, order=block (65536)\n"
+    "    -o tail=TAIL       last batches: even, keep, pad or drop (even;\n"
+    "                       sequential: keep)\n"
+    "    -o layer=NAME      X, raw/X or a layer (X)\n"
+    "\n"
+    "How it is mounted:\n"
+    "    -o epochs=N        epochs that ls lists (10)\n"
+    "    -o formats=F;F     what ls lists in a rank: csr, dir (csr)\n"
+    "    -o cache=MODE      page cache for batches: auto, never or always (auto)\n"
+    "    -o allow_other     let other users read\n"
+    "    -o auto_unmount    unmount when the daemon dies\n";
+
+static int usage_error(const char *sentence)
+{
+    fprintf(stderr, "shufflefs: %s; see shufflefs --help\n", sentence);
+    return SFS_EXIT_USAGE;
+}
+
+/* Options of mount(8) and fstab that are not ours: the mount is always ro,nosuid,nodev. */
+static bool is_for_mount(const char *key)
+{
+    static const char *const known[] = {
+        "ro",       "nosuid",  "nodev", "suid",    "dev",    "exec",     "noexec",
+        "atime",    "noatime", "async", "auto",    "noauto", "user",     "nouser",
+        "users",    "owner",   "group", "_netdev", "nofail", "defaults", "default_permissions",
+        "relatime", NULL};
+    if (!strncmp(key, "x-", 2))
+        return true;
+    for (const char *const *name = known; *name; name++)
+        if (!strcmp(*name, key))
+            return true;
+    return false;
+}
+
+static int set_cache(sfs_options *out, const char *value)
+{
+    static const char *const modes[] = {"auto", "never", "always"};
+    for (int i = 0; i < 3; i++) {
+        if (!strcmp(value, modes[i])) {
+            out->cache = (sfs_cache_mode)i;
+            return 0;
+        }
+    }
+    fprintf(stderr, "shufflefs: cache: expected auto, never or always, found \"%s\"\n", value);
+    return SFS_EXIT_USAGE;
+}
+
+/* value is NULL for a key without one. */
+static int set(sfs_options *out, const char *key, const char *value)
+{
+    sfs_error error;
+    if (value && !strcmp(key, "cache"))
+        return set_cache(out, value);
+    if (!value && !strcmp(key, "allow_other")) {
+        out->allow_other = true;
+    } else if (!value && !strcmp(key, "auto_unmount")) {
+        out->auto_unmount = true;
+    } else if (sfs_view_has_key(key)) {
+        if (!sfs_view_set(out->view, key, value ? value : "", &error))
+            return 0;
+        fprintf(stderr, "shufflefs: %s\n", error.message);
+        return SFS_EXIT_USAGE;
+    } else if (!is_for_mount(key)) {
+        fprintf(stderr, "shufflefs: -o %s: unknown option; see shufflefs --help\n", key);
+        return SFS_EXIT_USAGE;
+    }
+    return 0;
+}
+
+/* Splits key=value,... in place; `\,` and `\\` are the only escapes. */
+static int set_all(sfs_options *out, char *text)
+{
+    while (*text) {
+        char *key = text, *to = text;
+        for (; *text && *text != ','; text++) {
+            if (*text == '\\' && (text[1] == ',' || text[1] == '\\'))
+                text++;
+            *to++ = *text;
+        }
+        if (*text)
+            text++;
+        *to = '\0';
+        char *value = strchr(key, '=');
+        if (value)
+            *value++ = '\0';
+        int failed = *key ? set(out, key, value) : 0;
+        if (failed)
+            return failed;
+    }
+    return 0;
+}
+
+static int set_text(sfs_options *out, const char *text)
+{
+    char *copy = strdup(text);
+    int failed = copy ? set_all(out, copy) : usage_error("out of memory");
+    free(copy);
+    return failed;
+}
+
+static int parse_flags(int argc, char **argv, sfs_options *out, bool *cat)
+{
+    enum { CAT = 256 };
+    static const struct option longs[] = {{"cat", no_argument, NULL, CAT},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {"version", no_argument, NULL, 'V'},
+                                          {0}};
+    for (int key; (key = getopt_long(argc, argv, "o:fdhV", longs, NULL)) != -1;) {
+        int failed = 0;
+        switch (key) {
+        case 'o':
+            failed = set_text(out, optarg);
+            break;
+        case 'd':
+            out->debug = true;
+            out->foreground = true;
+            break;
+        case 'f':
+            out->foreground = true;
+            break;
+        case CAT:
+            *cat = true;
+            break;
+        case 'h':
+            fputs(help, stdout);
+            return SFS_EXIT_OK;
+        case 'V':
+            printf("shufflefs " SFS_VERSION "\nFUSE library version %s\n", fuse_pkgversion());
+            return SFS_EXIT_OK;
+        default:
+            return usage_error("unknown or incomplete option");
+        }
+        if (failed)
+            return failed;
+    }
+    return -1;
+}
+
+int sfs_options_parse(int argc, char **argv, sfs_options *out)
+{
+    sfs_error error;
+    bool cat = false;
+    *out = (sfs_options){0};
+    if (sfs_view_new(&out->view, &error))
+        return usage_error(error.message);
+    int status = parse_flags(argc, argv, out, &cat);
+    if (status >= 0)
+        return status;
+    if (argc - optind != 2)
+        return usage_error(cat ? "expected --cat COLLECTION PATH"
+                               : "expected COLLECTION MOUNTPOINT");
+    out->collection = argv[optind];
+    if (cat)
+        out->cat = argv[optind + 1];
+    else
+        out->mountpoint = argv[optind + 1];
+    return -1;
+}

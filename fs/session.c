@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "session.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "operations.h"
+
+enum { MIN_THREADS = 8, MAX_THREADS = 32 };
+
+static int mountpoint_error(const char *mountpoint, const char *what)
+{
+    fprintf(stderr, "shufflefs: %s: %s\n", mountpoint, what);
+    return SFS_EXIT_MOUNTPOINT;
+}
+
+static int check_mountpoint(const char *mountpoint)
+{
+    struct stat stat_buffer;
+    if (stat(mountpoint, &stat_buffer)) {
+        if (errno == ENOTCONN) {
+            fprintf(stderr,
+                    "shufflefs: %s: a file system whose daemon died is still mounted here; "
+                    "unmount it with: fusermount3 -u %s\n",
+                    mountpoint, mountpoint);
+            return SFS_EXIT_MOUNTPOINT;
+        }
+        return mountpoint_error(mountpoint, strerror(errno));
+    }
+    return S_ISDIR(stat_buffer.st_mode) ? 0 : mountpoint_error(mountpoint, "expected a directory");
+}
+
+/* A path as the value of an option: commas and backslashes escaped. */
+static void append_escaped(FILE *out, const char *text)
+{
+    for (; *text; text++) {
+        if (*text == ',' || *text == '\\')
+            fputc('\\', out);
+        fputc(*text, out);
+    }
+}
+
+/* What libfuse is told to mount with; malloc'ed. */
+static char *mount_options(const sfs_options *options, const sfs_collection *collection)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    if (!out)
+        return NULL;
+    fputs("ro,nosuid,nodev,default_permissions,subtype=shufflefs,fsname=", out);
+    append_escaped(out, sfs_collection_path(collection));
+    if (options->allow_other)
+        fputs(",allow_other", out);
+    if (options->auto_unmount)
+        fputs(",auto_unmount", out);
+    return fclose(out) ? NULL : text;
+}
+
+static struct fuse_session *new_session(const sfs_options *options,
+                                        const sfs_collection *collection, sfs_daemon *daemon)
+{
+    struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
+    char *text = mount_options(options, collection);
+    struct fuse_session *session = NULL;
+    if (text && !fuse_opt_add_arg(&args, "shufflefs") && !fuse_opt_add_arg(&args, "-o") &&
+        !fuse_opt_add_arg(&args, text) && (!options->debug || !fuse_opt_add_arg(&args, "-d")))
+        session = fuse_session_new(&args, &sfs_operations, sizeof sfs_operations, daemon);
+    fuse_opt_free_args(&args);
+    free(text);
+    return session;
+}
+
+/* Reads from several processes at once are what it is for: at least a few threads, however few the
+ * cores. */
+static unsigned thread_count(void)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    long threads = 2 * (cores > 0 ? cores : 1);
+    return (unsigned)(threads < MIN_THREADS   ? MIN_THREADS
+                      : threads > MAX_THREADS ? MAX_THREADS
+                                              : threads);
+}
+
+/* libfuse returns the number of the signal that ended the loop: that is a clean end too. */
+static int serve(struct fuse_session *session)
+{
+    struct fuse_loop_config *config = fuse_loop_cfg_create();
+    if (!config)
+        return SFS_EXIT_FUSE;
+    fuse_loop_cfg_set_max_threads(config, thread_count());
+    int ended = fuse_session_loop_mt(session, config);
+    fuse_loop_cfg_destroy(config);
+    if (ended >= 0)
+        return SFS_EXIT_OK;
+    sfs_log_error("the connection to the kernel failed: %s", strerror(-ended));
+    return SFS_EXIT_FUSE;
+}
+
+static int run_mounted(struct fuse_session *session, const sfs_options *options)
+{
+    int failed = sfs_direct_mmap_prepare(session);
+    if (failed) {
+        sfs_log_error("cannot set up the connection to the kernel: %s", strerror(-failed));
+        return SFS_EXIT_FUSE;
+    }
+    if (fuse_daemonize(options->foreground)) {
+        sfs_log_error("cannot go to the background: %s", strerror(errno));
+        return SFS_EXIT_FUSE;
+    }
+    if (!options->foreground)
+        sfs_log_to_syslog();
+    if (fuse_set_signal_handlers(session)) {
+        sfs_log_error("cannot handle signals: %s", strerror(errno));
+        return SFS_EXIT_FUSE;
+    }
+    int status = serve(session);
+    fuse_remove_signal_handlers(session);
+    return status;
+}
+
+static int run_session(const sfs_options *options, const sfs_collection *collection,
+                       sfs_daemon *daemon)
+{
+    struct fuse_session *session = new_session(options, collection, daemon);
+    if (!session) {
+        fprintf(stderr, "shufflefs: cannot start a FUSE session\n");
+        return SFS_EXIT_FUSE;
+    }
+    int status = SFS_EXIT_FUSE;
+    if (fuse_session_mount(session, options->mountpoint)) {
+        fprintf(stderr, "shufflefs: cannot mount at %s; is /dev/fuse there, and may you use it?\n",
+                options->mountpoint);
+    } else {
+        status = run_mounted(session, options);
+        fuse_session_unmount(session);
+    }
+    fuse_session_destroy(session);
+    return status;
+}
+
+int sfs_session_run(const sfs_options *options, const sfs_collection *collection, sfs_tree *tree)
+{
+    sfs_daemon daemon;
+    int status = check_mountpoint(options->mountpoint);
+    if (status)
+        return status;
+    sfs_log_take_libfuse();
+    if (sfs_daemon_open(&daemon, tree, collection, options->cache)) {
+        fprintf(stderr, "shufflefs: out of memory\n");
+        return SFS_EXIT_FUSE;
+    }
+    status = run_session(options, collection, &daemon);
+    sfs_daemon_close(&daemon);
+    return status;
+}
