@@ -6,16 +6,24 @@
 #include "codec/sink.h"
 #include "store/matrix.h"
 
+/* The two sequences that a row is. */
+typedef enum sfs_row_array {
+    SFS_ROW_INDICES, /* int32, ascending */
+    SFS_ROW_VALUES,  /* of the matrix's dtype */
+} sfs_row_array;
+
+/* All of these read maps: the caller holds a guard. */
 typedef struct sfs_codec {
     /* Makes sure, once a mount, that the row's bytes match their checksum: EIO otherwise. */
     sfs_status (*verify)(const sfs_matrix *matrix, const sfs_row_place *place, sfs_error *error);
-    /* Appends the int32 column indices of the row's non-zeros [first, first + count) to sink, bytes
-     * [skip, skip + length) of them. The row was verified; the caller holds a guard. */
-    void (*indices)(const sfs_matrix *matrix, const sfs_row_place *place, uint64_t skip,
-                    uint64_t length, sfs_sink *sink);
-    /* The same for the values, in the matrix's dtype. */
-    void (*values)(const sfs_matrix *matrix, const sfs_row_place *place, uint64_t skip,
-                   uint64_t length, sfs_sink *sink);
+    /* Appends bytes [skip, skip + length) of one of the row's arrays to sink. The row was verified.
+     */
+    void (*emit)(const sfs_matrix *matrix, const sfs_row_place *place, sfs_row_array array,
+                 uint64_t skip, uint64_t length, sfs_sink *sink);
+    /* Where the bytes begin that emit will read for this array, so that they can be on their way
+     * before. */
+    const uint8_t *(*begin)(const sfs_matrix *matrix, const sfs_row_place *place,
+                            sfs_row_array array);
 } sfs_codec;
 
 /* The codec of a matrix; constant. */

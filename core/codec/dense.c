@@ -4,8 +4,10 @@
 #include "codec/nonzero.h"
 #include "codec/row_check.h"
 
-static const uint8_t *row_items(const sfs_matrix *matrix, const sfs_row_place *place)
+static const uint8_t *begin(const sfs_matrix *matrix, const sfs_row_place *place,
+                            sfs_row_array array)
 {
+    (void)array;
     return place->shard->data.items + place->row * matrix->columns * matrix->dtype.size;
 }
 
@@ -13,7 +15,7 @@ static sfs_status verify(const sfs_matrix *matrix, const sfs_row_place *place, s
 {
     if (!place->nnz || sfs_row_was_verified(place))
         return 0;
-    const uint8_t *items = row_items(matrix, place);
+    const uint8_t *items = begin(matrix, place, SFS_ROW_VALUES);
     return sfs_row_check(place, sfs_checksum(items, matrix->columns * matrix->dtype.size), items,
                          error);
 }
@@ -41,7 +43,7 @@ static inline __attribute__((always_inline)) void window_put(struct window *wind
                to - from);
 }
 
-static inline __attribute__((always_inline)) void emit(const uint8_t *items, uint64_t columns,
+static inline __attribute__((always_inline)) void scan(const uint8_t *items, uint64_t columns,
                                                        uint32_t size, uint64_t mask,
                                                        bool want_columns, struct window *window)
 {
@@ -58,26 +60,15 @@ static inline __attribute__((always_inline)) void emit(const uint8_t *items, uin
     }
 }
 
-static void emit_row(const sfs_matrix *matrix, const sfs_row_place *place, uint64_t skip,
-                     uint64_t length, sfs_sink *sink, bool want_columns)
+static void emit(const sfs_matrix *matrix, const sfs_row_place *place, sfs_row_array array,
+                 uint64_t skip, uint64_t length, sfs_sink *sink)
 {
     struct window window = {skip, length, 0, sfs_sink_room(sink, length)};
-    const uint8_t *items = row_items(matrix, place);
+    const uint8_t *items = begin(matrix, place, array);
     uint64_t mask = sfs_nonzero_mask(matrix->dtype);
+    bool want_columns = array == SFS_ROW_INDICES;
     SFS_FOR_SIZE(matrix->dtype.size,
-                 emit(items, matrix->columns, ELEMENT, mask, want_columns, &window))
+                 scan(items, matrix->columns, ELEMENT, mask, want_columns, &window))
 }
 
-static void indices(const sfs_matrix *matrix, const sfs_row_place *place, uint64_t skip,
-                    uint64_t length, sfs_sink *sink)
-{
-    emit_row(matrix, place, skip, length, sink, true);
-}
-
-static void values(const sfs_matrix *matrix, const sfs_row_place *place, uint64_t skip,
-                   uint64_t length, sfs_sink *sink)
-{
-    emit_row(matrix, place, skip, length, sink, false);
-}
-
-const sfs_codec sfs_codec_dense = {.verify = verify, .indices = indices, .values = values};
+const sfs_codec sfs_codec_dense = {.verify = verify, .emit = emit, .begin = begin};

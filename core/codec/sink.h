@@ -16,7 +16,7 @@ typedef struct sfs_sink {
     uint64_t used;   /* bytes of buffer taken */
 } sfs_sink;
 
-enum { SFS_DIRECT_MIN = 1024 }; /* shorter segments are cheaper copied than sent as they are */
+enum { SFS_DIRECT_MIN = 1 << 30 }; /* shorter segments are cheaper copied than sent as they are */
 
 /* Takes the next `length` bytes of the buffer; the caller fills them. */
 static inline uint8_t *sfs_sink_room(sfs_sink *sink, uint64_t length)

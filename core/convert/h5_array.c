@@ -298,28 +298,23 @@ static sfs_status wrap_memory(sfs_h5_array *array, const char *field, sfs_error 
     return 0;
 }
 
-sfs_status sfs_h5_array_open_field(const sfs_h5 *parent, const char *child, unsigned field,
+sfs_status sfs_h5_array_open_field(const sfs_h5 *parent, const char *child, const char *field,
                                    sfs_h5_array *out, sfs_error *error)
 {
     SFS_TRY(open_dataset(parent, child, out, error));
+    char *name = NULL;
+    if (asprintf(&name, "%s/%s", out->object.name, field) < 0)
+        return sfs_fail_memory(error);
+    free(out->object.name);
+    out->object.name = name;
     SFS_AUTO_HID hid_t type = H5Dget_type(out->object.id);
-    SFS_AUTO_HID hid_t member = type > 0 ? H5Tget_member_type(type, field) : H5I_INVALID_HID;
-    char *name = member > 0 ? H5Tget_member_name(type, field) : NULL;
-    if (!name)
-        return sfs_h5_fail(out->object.name, "cannot read its fields", error);
-    char *full = NULL;
-    sfs_status status = 0;
-    if (asprintf(&full, "%s/%s", out->object.name, name) < 0) {
-        status = sfs_fail_memory(error);
-    } else {
-        free(out->object.name);
-        out->object.name = full;
-        status = describe_type(out, member, error);
-        if (!status)
-            status = wrap_memory(out, name, error);
-    }
-    H5free_memory(name);
-    return status;
+    int place = type > 0 ? H5Tget_member_index(type, field) : -1;
+    SFS_AUTO_HID hid_t member =
+        place >= 0 ? H5Tget_member_type(type, (unsigned)place) : H5I_INVALID_HID;
+    if (member < 0)
+        return sfs_h5_fail(name, "cannot read this field", error);
+    SFS_TRY(describe_type(out, member, error));
+    return wrap_memory(out, field, error);
 }
 
 sfs_status sfs_h5_array_expect(const sfs_h5_array *array, sfs_h5_kind kind, sfs_error *error)

@@ -41,7 +41,7 @@ sfs_status sfs_h5_array_open(const sfs_h5 *parent, const char *child, sfs_h5_arr
 sfs_status sfs_h5_array_open_reference(const sfs_h5 *holder, const char *attribute,
                                        sfs_h5_array *out, sfs_error *error);
 /* One field of a compound dataset. */
-sfs_status sfs_h5_array_open_field(const sfs_h5 *parent, const char *child, unsigned field,
+sfs_status sfs_h5_array_open_field(const sfs_h5 *parent, const char *child, const char *field,
                                    sfs_h5_array *out, sfs_error *error);
 
 /* EINVAL unless the array is of one dimension (a scalar is not) and of this kind. */
