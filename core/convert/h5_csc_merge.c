@@ -172,7 +172,8 @@ static void place(merger *held, uint64_t rows, uint64_t total)
     scatter(held->out_values, held->values, held->rows, total, held->job->matrix->dtype.size);
 }
 
-/* The end of the block of rows that begins at `first`: as many bins as fit, and at least one. */
+/* The end of the block of rows that begins at `first`: as many bins as fit, and at least one, or
+ * what of it fits. */
 static uint64_t plan_block(const merger *held, uint64_t first)
 {
     const sfs_csc_runs *runs = held->runs;
@@ -185,7 +186,7 @@ static uint64_t plan_block(const merger *held, uint64_t first)
             break;
         end = next;
     }
-    return end;
+    return smaller(end, first + held->block_rows);
 }
 
 /* Gathers a block that fits, from `first` on; a bin of too many entries is halved until it does. */

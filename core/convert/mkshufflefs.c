@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -134,13 +135,14 @@ static void block_signals(sigset_t *set)
     sigaddset(set, SIGINT);
     sigaddset(set, SIGTERM);
     sigaddset(set, SIGHUP);
+    sigaddset(set, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, set, NULL);
 }
 
 struct undertaker {
     sigset_t signals;
-    const sfs_output
-        *output; /* borrowed; only its paths are read, which stay as they are once set */
+    atomic_bool dismissed;    /* set by the main thread, which then sends a signal */
+    const sfs_output *output; /* borrowed; its paths are read, which stay as they are once set */
 };
 
 static void *remove_when_signalled(void *context)
@@ -149,6 +151,8 @@ static void *remove_when_signalled(void *context)
     int signal_number;
     while (sigwait(&undertaker->signals, &signal_number))
         ;
+    if (atomic_load(&undertaker->dismissed))
+        return NULL;
     sfs_output_discard(undertaker->output);
     fprintf(stderr, "mkshufflefs: stopped by a signal; nothing was made\n");
     _exit(128 + signal_number);
@@ -204,10 +208,11 @@ static const char *base_name(const char *path)
 
 /* Past the point where a signal may end us: a collection that is being published is published
  * whole. */
-static void dismiss(pthread_t undertaker)
+static void dismiss(struct undertaker *undertaker, pthread_t thread)
 {
-    pthread_cancel(undertaker);
-    pthread_join(undertaker, NULL);
+    atomic_store(&undertaker->dismissed, true);
+    pthread_kill(thread, SIGTERM);
+    pthread_join(thread, NULL);
 }
 
 int main(int argc, char **argv)
@@ -231,7 +236,7 @@ int main(int argc, char **argv)
     }
     sfs_progress_init(&progress, command.quiet);
     sfs_status status = convert(&command.options, &progress, &output, &variables, &error);
-    dismiss(thread);
+    dismiss(&undertaker, thread);
     if (!status)
         status = sfs_output_commit(&output, variables, base_name(command.options.input), &error);
     if (!status)

@@ -22,6 +22,8 @@ DATA = Path(os.environ.get("SHUFFLEFS_TEST_DATA", REPO.parent / "shared" / "data
 SANITIZER = re.compile(r"ERROR:|runtime error|WARNING: ThreadSanitizer|Sanitizer:")
 PATIENCE = 60                                           # seconds until something is called hung
 
+# libfuse ends its threads by pthread_cancel, after which the sanitizer would complain about its own signal stack.
+os.environ.setdefault("ASAN_OPTIONS", "use_sigaltstack=0")
 os.environ.setdefault("UBSAN_OPTIONS", "print_stacktrace=1:halt_on_error=1")
 
 
