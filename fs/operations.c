@@ -174,6 +174,7 @@ static void on_open(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *
     info->fh = (uint64_t)(uintptr_t)file;
     info->direct_io = is_direct(daemon, node, file, info->flags);
     info->keep_cache = !info->direct_io;
+    info->noflush = 1;
     if (fuse_reply_open(request, info) == -ENOENT)
         sfs_file_close(file); /* the request was interrupted: there will be no release */
 }

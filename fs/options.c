@@ -40,9 +40,10 @@ static const char help[] =
     "    -o allow_other     let other users read\n"
     "    -o auto_unmount    unmount when the daemon dies\n";
 
-static int usage_error(const char *sentence)
+static int usage_error(const char *what, const char *value)
 {
-    fprintf(stderr, "shufflefs: %s; see shufflefs --help\n", sentence);
+    fprintf(stderr, "shufflefs: %s%s%s; see shufflefs --help\n", what, value ? " " : "",
+            value ? value : "");
     return SFS_EXIT_USAGE;
 }
 
@@ -91,8 +92,7 @@ static int set(sfs_options *out, const char *key, const char *value)
         fprintf(stderr, "shufflefs: %s\n", error.message);
         return SFS_EXIT_USAGE;
     } else if (!is_for_mount(key)) {
-        fprintf(stderr, "shufflefs: -o %s: unknown option; see shufflefs --help\n", key);
-        return SFS_EXIT_USAGE;
+        return usage_error("unknown option -o", key);
     }
     return 0;
 }
@@ -123,7 +123,7 @@ static int set_all(sfs_options *out, char *text)
 static int set_text(sfs_options *out, const char *text)
 {
     char *copy = strdup(text);
-    int failed = copy ? set_all(out, copy) : usage_error("out of memory");
+    int failed = copy ? set_all(out, copy) : usage_error("out of memory", NULL);
     free(copy);
     return failed;
 }
@@ -135,6 +135,7 @@ static int parse_flags(int argc, char **argv, sfs_options *out, bool *cat)
                                           {"help", no_argument, NULL, 'h'},
                                           {"version", no_argument, NULL, 'V'},
                                           {0}};
+    opterr = 0;
     for (int key; (key = getopt_long(argc, argv, "o:fdhV", longs, NULL)) != -1;) {
         int failed = 0;
         switch (key) {
@@ -158,7 +159,7 @@ static int parse_flags(int argc, char **argv, sfs_options *out, bool *cat)
             printf("shufflefs " SFS_VERSION "\nFUSE library version %s\n", fuse_pkgversion());
             return SFS_EXIT_OK;
         default:
-            return usage_error("unknown or incomplete option");
+            return usage_error("unknown or incomplete option", argv[optind - 1]);
         }
         if (failed)
             return failed;
@@ -172,13 +173,14 @@ int sfs_options_parse(int argc, char **argv, sfs_options *out)
     bool cat = false;
     *out = (sfs_options){0};
     if (sfs_view_new(&out->view, &error))
-        return usage_error(error.message);
+        return usage_error(error.message, NULL);
     int status = parse_flags(argc, argv, out, &cat);
     if (status >= 0)
         return status;
     if (argc - optind != 2)
-        return usage_error(cat ? "expected --cat COLLECTION PATH"
-                               : "expected COLLECTION MOUNTPOINT");
+        return usage_error(cat ? "expected --cat COLLECTION PATH and no more"
+                               : "expected COLLECTION MOUNTPOINT and no more",
+                           argc - optind > 2 ? argv[optind + 2] : NULL);
     out->collection = argv[optind];
     if (cat)
         out->cat = argv[optind + 1];

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -18,10 +19,12 @@ static int mountpoint_error(const char *mountpoint, const char *what)
     return SFS_EXIT_MOUNTPOINT;
 }
 
+/* statvfs, because the kernel remembers a dead file system's attributes. */
 static int check_mountpoint(const char *mountpoint)
 {
     struct stat stat_buffer;
-    if (stat(mountpoint, &stat_buffer)) {
+    struct statvfs statvfs_buffer;
+    if (stat(mountpoint, &stat_buffer) || statvfs(mountpoint, &statvfs_buffer)) {
         if (errno == ENOTCONN) {
             fprintf(stderr,
                     "shufflefs: %s: a file system whose daemon died is still mounted here; "

@@ -36,6 +36,7 @@ sfs_status sfs_h5_fail(const char *name, const char *what, sfs_error *error)
 {
     char reason[160] = "";
     H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_first_reason, reason);
+    reason[strcspn(reason, "\n")] = '\0';
     return sfs_fail(error, -EIO, "%s: %s%s%s", name, what, *reason ? ": HDF5 says: " : "", reason);
 }
 

@@ -106,10 +106,38 @@ static sfs_dtype dtype_of(hid_t type)
     return (sfs_dtype){0};
 }
 
+/* What a type is, in words. */
+static const char *describe_class(H5T_class_t class)
+{
+    switch (class) {
+    case H5T_INTEGER:
+        return "integers of an unknown width";
+    case H5T_FLOAT:
+        return "floats of an unknown format";
+    case H5T_STRING:
+        return "strings";
+    case H5T_COMPOUND:
+        return "a compound type (complex numbers, or a record)";
+    case H5T_ENUM:
+        return "an enumeration";
+    case H5T_REFERENCE:
+        return "references";
+    default:
+        return "an array, opaque or other type";
+    }
+}
+
+static const char *describe_number(sfs_dtype dtype)
+{
+    return dtype.kind == 'b' ? "booleans" : dtype.kind == 'f' ? "floats" : "integers";
+}
+
 /* Finds what the elements of that type in the file are, and how they are read. */
 static sfs_status describe_type(sfs_h5_array *array, hid_t type, sfs_error *error)
 {
-    if (H5Tget_class(type) == H5T_STRING) {
+    H5T_class_t class = H5Tget_class(type);
+    array->found = describe_class(class);
+    if (class == H5T_STRING) {
         array->kind = SFS_H5_TEXT;
         array->varying = H5Tis_variable_str(type) > 0;
         array->spaces = H5Tget_strpad(type) == H5T_STR_SPACEPAD;
@@ -120,6 +148,7 @@ static sfs_status describe_type(sfs_h5_array *array, hid_t type, sfs_error *erro
         if (!array->dtype.kind)
             return 0;
         array->kind = SFS_H5_NUMBER;
+        array->found = describe_number(array->dtype);
         array->memory = memory_type(array->dtype);
         array->item = array->dtype.size;
     }
@@ -317,14 +346,15 @@ sfs_status sfs_h5_array_open_field(const sfs_h5 *parent, const char *child, cons
     return wrap_memory(out, field, error);
 }
 
-sfs_status sfs_h5_array_expect(const sfs_h5_array *array, sfs_h5_kind kind, sfs_error *error)
+sfs_status sfs_h5_array_expect_numbers(const sfs_h5_array *array, int rank, sfs_error *error)
 {
     const char *name = array->object.name;
-    if (array->rank != 1)
-        return sfs_fail(error, -EINVAL, "%s: expected one dimension, found %d", name, array->rank);
-    if (array->kind != kind)
-        return sfs_fail(error, -EINVAL, "%s: expected %s, found another type", name,
-                        kind == SFS_H5_TEXT ? "strings" : "integers, floats or booleans");
+    if (array->rank != rank)
+        return sfs_fail(error, -EINVAL, "%s: expected %d dimension%s, found %d", name, rank,
+                        rank == 1 ? "" : "s", array->rank);
+    if (array->kind != SFS_H5_NUMBER)
+        return sfs_fail(error, -EINVAL, "%s: expected integers, floats or booleans, found %s", name,
+                        array->found);
     return 0;
 }
 
@@ -333,8 +363,8 @@ sfs_status sfs_h5_array_as(sfs_h5_array *array, sfs_dtype dtype, sfs_error *erro
     const char *name = array->object.name;
     bool whole = dtype.kind != 'f';
     if (array->kind != SFS_H5_NUMBER || whole != (array->dtype.kind != 'f'))
-        return sfs_fail(error, -EINVAL, "%s: expected %s, found another type", name,
-                        whole ? "integers" : "floats");
+        return sfs_fail(error, -EINVAL, "%s: expected %s, found %s", name,
+                        whole ? "integers" : "floats", array->found);
     hid_t type = memory_type(dtype);
     if (type > 0 && H5Tget_class(array->memory) == H5T_COMPOUND) {
         char *field = H5Tget_member_name(array->memory, 0);

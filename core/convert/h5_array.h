@@ -22,11 +22,12 @@ typedef struct sfs_h5_array {
     uint64_t shape[2]; /* what the rank leaves out is 1: a scalar is one element */
     uint64_t chunk[2]; /* 0: not in chunks */
     sfs_h5_kind kind;
-    sfs_dtype dtype; /* of numbers */
-    hid_t memory;    /* owned: the type of an element as it is read */
-    size_t item;     /* bytes of such an element: of strings, of a char * or of the fixed width */
-    bool varying;    /* strings: each its own length */
-    bool spaces;     /* strings of fixed width are padded with spaces */
+    const char *found; /* static: what the elements are, for messages */
+    sfs_dtype dtype;   /* of numbers */
+    hid_t memory;      /* owned: the type of an element as it is read */
+    size_t item;       /* bytes of such an element: of strings, of a char * or of the fixed width */
+    bool varying;      /* strings: each its own length */
+    bool spaces;       /* strings of fixed width are padded with spaces */
 } sfs_h5_array;
 
 void sfs_h5_array_close(sfs_h5_array *array);
@@ -44,8 +45,8 @@ sfs_status sfs_h5_array_open_reference(const sfs_h5 *holder, const char *attribu
 sfs_status sfs_h5_array_open_field(const sfs_h5 *parent, const char *child, const char *field,
                                    sfs_h5_array *out, sfs_error *error);
 
-/* EINVAL unless the array is of one dimension (a scalar is not) and of this kind. */
-sfs_status sfs_h5_array_expect(const sfs_h5_array *array, sfs_h5_kind kind, sfs_error *error);
+/* EINVAL unless the array has so many dimensions and is of numbers. */
+sfs_status sfs_h5_array_expect_numbers(const sfs_h5_array *array, int rank, sfs_error *error);
 
 /* From now on, integers and booleans are read as this integer type (what it does not hold becomes
  * its nearest end), or floats as this float. EINVAL for other arrays. */

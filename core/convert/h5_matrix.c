@@ -63,7 +63,7 @@ static sfs_status open_part(const sfs_h5 *group, const char *child, sfs_h5_array
         return sfs_fail(error, -EINVAL, "%s: expected a dataset %s in it, found none", group->name,
                         child);
     SFS_TRY(sfs_h5_array_open(group, child, out, error));
-    return sfs_h5_array_expect(out, SFS_H5_NUMBER, error);
+    return sfs_h5_array_expect_numbers(out, 1, error);
 }
 
 static sfs_status expect_length(const sfs_h5_array *array, uint64_t expected, const char *why,
@@ -98,16 +98,9 @@ static sfs_status open_dense(const sfs_h5 *parent, const char *child, sfs_h5_mat
 {
     out->layout = SFS_H5_DENSE;
     SFS_TRY(sfs_h5_array_open(parent, child, &out->data, error));
-    const sfs_h5_array *data = &out->data;
-    if (data->rank != 2)
-        return sfs_fail(error, -EINVAL, "%s: expected two dimensions, found %d", data->object.name,
-                        data->rank);
-    if (data->kind != SFS_H5_NUMBER)
-        return sfs_fail(error, -EINVAL,
-                        "%s: expected integers, floats or booleans, found another type",
-                        data->object.name);
-    out->rows = data->shape[0];
-    out->columns = data->shape[1];
+    SFS_TRY(sfs_h5_array_expect_numbers(&out->data, 2, error));
+    out->rows = out->data.shape[0];
+    out->columns = out->data.shape[1];
     return 0;
 }
 

@@ -137,7 +137,9 @@ static sfs_status check(const sfs_h5_array *values, const sfs_h5_array *mask, sf
 {
     const char *name = values->object.name;
     if (values->rank > 1 || values->kind == SFS_H5_OTHER)
-        return sfs_fail(error, -EINVAL, "%s: expected one dimension of strings or numbers", name);
+        return sfs_fail(error, -EINVAL,
+                        "%s: expected one dimension of strings or numbers, found %d of %s", name,
+                        values->rank, values->found);
     if (values->item > SFS_CONVERT_BUFFER)
         return sfs_fail(error, -EINVAL, "%s: expected strings of at most %d bytes, found %zu", name,
                         SFS_CONVERT_BUFFER, values->item);

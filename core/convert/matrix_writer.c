@@ -47,6 +47,9 @@ sfs_status sfs_matrix_writer_open(sfs_output *output, const sfs_matrix_spec *spe
         return sfs_fail_memory(error);
     writer->output = output;
     writer->spec = *spec;
+    if (!spec->columns)
+        writer->spec.codec =
+            SFS_CODEC_RAW; /* without columns there is nothing to lay out densely */
     writer->nnz_dtype = smallest_unsigned(spec->columns);
     writer->shards = json_array();
     writer->row = malloc(spec->columns * spec->dtype.size + 1);
@@ -79,7 +82,7 @@ static sfs_status open_shard(sfs_matrix_writer *writer, sfs_error *error)
     SFS_TRY(create(writer, BASES, (sfs_dtype){'u', 8}, 0, true, error));
     SFS_TRY(create(writer, DELTAS, (sfs_dtype){'u', 4}, 0, true, error));
     SFS_TRY(create(writer, NNZ, writer->nnz_dtype, 0, true, error));
-    SFS_TRY(create(writer, CHECKS, (sfs_dtype){'u', 4}, 0, false, error));
+    SFS_TRY(create(writer, CHECKS, (sfs_dtype){'u', 4}, 0, true, error));
     if (!dense)
         SFS_TRY(create(writer, INDICES, (sfs_dtype){'i', 4}, 0, false, error));
     return create(writer, DATA, dtype, dense ? writer->spec.columns : 0, false, error);
@@ -280,8 +283,8 @@ static sfs_status describe(sfs_matrix_writer *writer, const sfs_matrix_stats *st
                                codec, "dtype", typestr, "columns", (json_int_t)writer->spec.columns,
                                "nnz", (json_int_t)writer->nnz, "shards", writer->shards);
     json_t *summary = json_pack(
-        "{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I}", "name", writer->spec.name, "codec", codec,
-        "dtype", typestr, "columns", (json_int_t)writer->spec.columns, "nnz",
+        "{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I}", "name", sfs_layer_key(writer->spec.name),
+        "codec", codec, "dtype", typestr, "columns", (json_int_t)writer->spec.columns, "nnz",
         (json_int_t)writer->nnz, "duplicates", (json_int_t)stats->duplicates, "unsorted_rows",
         (json_int_t)stats->unsorted_rows, "explicit_zeros", (json_int_t)stats->explicit_zeros);
     if (!matrix || !summary || json_array_append_new(writer->output->matrices, matrix) ||

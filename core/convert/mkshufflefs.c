@@ -81,6 +81,7 @@ static int parse(int argc, char **argv, struct command *command)
         {0},
     };
     sfs_convert_options *options = &command->options;
+    opterr = 0;
     for (int key; (key = getopt_long(argc, argv, "o:hV", longs, NULL)) != -1;) {
         int failed = 0;
         switch (key) {
@@ -112,13 +113,15 @@ static int parse(int argc, char **argv, struct command *command)
             puts("mkshufflefs " SFS_VERSION);
             return 0;
         default:
-            return usage_error("unknown or incomplete option", NULL);
+            return usage_error("unknown or incomplete option", argv[optind - 1]);
         }
         if (failed)
             return failed;
     }
-    if (argc - optind != 1)
-        return usage_error("expected one INPUT", NULL);
+    if (argc == optind)
+        return usage_error("expected an INPUT", NULL);
+    if (argc - optind > 1)
+        return usage_error("expected one INPUT, found also", argv[optind + 1]);
     if (!options->output)
         return usage_error("expected -o NAME.sfs", NULL);
     if (options->layer && options->raw)

@@ -151,7 +151,7 @@ static json_t *describe(const sfs_output *output, uint64_t variables, const char
 }
 
 /* The checksum is the last member, of all bytes before its key. */
-static sfs_status write_description(const sfs_output *output, const json_t *root, sfs_error *error)
+static sfs_status write_description(sfs_output *output, const json_t *root, sfs_error *error)
 {
     SFS_AUTO_FREE char *text = json_dumps(root, JSON_INDENT(1));
     SFS_AUTO_CLOSE int fd =
@@ -170,6 +170,7 @@ static sfs_status write_description(const sfs_output *output, const json_t *root
     fwrite(text, 1, size, stream);
     fprintf(stream, "\"checksum\": \"%016" PRIx64 "\"\n}\n", XXH3_64bits(text, size));
     bool failed = ferror(stream);
+    output->bytes += (uint64_t)ftello(stream);
     if (fclose(stream) || failed)
         return fail_path(output->partial, "cannot write collection.json in it", error);
     return 0;

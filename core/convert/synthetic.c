@@ -86,8 +86,8 @@ static sfs_status parse_spec(const char *input, struct spec *spec, sfs_error *er
     return 0;
 }
 
-/* Each class raises its own markers; the rest of the frequencies is common to all. share: those of the last class, which
- * are as unequal as any other's. */
+/* Each class raises its own markers; the rest of the frequencies is common to all. share: those of
+ * the last class, which are as unequal as any other's. */
 static sfs_status open_genes(struct generator *generator, double *share, sfs_error *error)
 {
     uint32_t vars = (uint32_t)generator->spec.vars;

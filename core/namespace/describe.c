@@ -25,7 +25,7 @@ static json_t *describe_column(const sfs_column *column)
 static json_t *describe_table(const sfs_table *table)
 {
     json_t *columns = json_array();
-    for (size_t i = 0; i < table->column_count; i++)
+    for (size_t i = table->has_index; i < table->column_count; i++)
         json_array_append_new(columns, describe_column(&table->columns[i]));
     return columns;
 }
@@ -62,15 +62,15 @@ char *sfs_describe_dataset(const sfs_collection *collection, const sfs_bound_vie
     json_t *layers = json_array(), *matrices = json_object();
     for (size_t i = 0; i < collection->matrix_count; i++) {
         const sfs_matrix *matrix = &collection->matrices[i];
-        json_object_set_new(matrices, matrix->name, describe_matrix(matrix));
-        if (!strncmp(matrix->name, "layers/", 7))
-            json_array_append_new(layers, json_string(matrix->name + 7));
+        json_object_set_new(matrices, sfs_layer_key(matrix->name), describe_matrix(matrix));
+        if (sfs_layer_name(matrix->name))
+            json_array_append_new(layers, json_string(sfs_layer_name(matrix->name)));
     }
     json_t *root = json_pack(
         "{s:s, s:i, s:I, s:I, s:I, s:I, s:s, s:o, s:o, s:o, s:o, s:[], s:o, s:I, s:I}", "format",
         "shufflefs", "version", SFS_FORMAT_VERSION, "generation",
         (json_int_t)collection->generation, "rows", (json_int_t)collection->rows, "variables",
-        (json_int_t)collection->variables, "nnz",
+        (json_int_t)(view->matrix ? view->matrix->columns : collection->variables), "nnz",
         (json_int_t)(view->matrix ? view->matrix->nnz : 0), "layer", view->view.layer, "layers",
         layers, "matrices", matrices, "obs", describe_table(&collection->obs), "var",
         describe_table(&collection->var), "views", "view", describe_view(view), "batches_per_rank",

@@ -91,7 +91,7 @@ static bool add_matrix(struct growing *growing, size_t parent, const sfs_matrix 
 static bool has_layers(const sfs_collection *collection)
 {
     for (size_t i = 0; i < collection->matrix_count; i++)
-        if (!strncmp(collection->matrices[i].name, "layers/", 7))
+        if (sfs_layer_name(collection->matrices[i].name))
             return true;
     return false;
 }
@@ -100,8 +100,9 @@ static bool add_layers(struct growing *growing, size_t parent)
 {
     for (size_t i = 0; i < growing->collection->matrix_count; i++) {
         const sfs_matrix *matrix = &growing->collection->matrices[i];
+        const char *own = sfs_layer_name(matrix->name);
         char name[SFS_NAME_MAX + 1];
-        if (strncmp(matrix->name, "layers/", 7) != 0 || !sfs_encode_name(matrix->name + 7, 0, name))
+        if (!own || !sfs_encode_name(own, 0, name))
             continue;
         sfs_fixed *node = add(growing, parent, SFS_FIXED_DIRECTORY, name);
         if (!node)

@@ -176,11 +176,10 @@ sfs_status sfs_view_set(sfs_view *view, const char *key, const char *value, sfs_
 
 static const sfs_matrix *find_layer(const sfs_collection *collection, const char *layer)
 {
-    char name[sizeof(((sfs_view *)NULL)->layer) + sizeof "layers/"];
-    if (!strcmp(layer, "X") || !strcmp(layer, "raw/X"))
-        return sfs_collection_matrix(collection, layer);
-    snprintf(name, sizeof name, "layers/%s", layer);
-    return sfs_collection_matrix(collection, name);
+    for (size_t i = 0; i < collection->matrix_count; i++)
+        if (!strcmp(sfs_layer_key(collection->matrices[i].name), layer))
+            return &collection->matrices[i];
+    return NULL;
 }
 
 static sfs_status unknown_layer(const sfs_collection *collection, const char *layer,
@@ -188,10 +187,9 @@ static sfs_status unknown_layer(const sfs_collection *collection, const char *la
 {
     char names[512] = "";
     for (size_t i = 0; i < collection->matrix_count; i++) {
-        const char *name = collection->matrices[i].name;
+        const char *name = sfs_layer_key(collection->matrices[i].name);
         size_t used = strlen(names);
-        snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "",
-                 strncmp(name, "layers/", 7) ? name : name + 7);
+        snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "", name);
     }
     return sfs_fail(error, -EINVAL, "layer: expected one of the collection's (%s), found \"%s\"",
                     *names ? names : "none", layer);

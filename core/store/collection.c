@@ -110,7 +110,7 @@ static sfs_status check_columns(const sfs_collection *collection, const sfs_matr
                                 sfs_error *error)
 {
     bool raw = !strcmp(matrix->name, "raw/X");
-    if (!raw && strcmp(matrix->name, "X") != 0 && strncmp(matrix->name, "layers/", 7) != 0)
+    if (!raw && strcmp(matrix->name, "X") != 0 && !sfs_layer_name(matrix->name))
         return sfs_fail(error, -EBADMSG,
                         "expected a matrix named X, raw/X or layers/NAME, found \"%.80s\"",
                         matrix->name);

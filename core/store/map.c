@@ -112,12 +112,14 @@ const sfs_map *sfs_map_set_find(const sfs_map_set *set, const void *address)
     return NULL;
 }
 
-sfs_status sfs_map_cover(sfs_map *map, const uint32_t *sums, sfs_error *error)
+sfs_status sfs_map_cover(sfs_map *map, const sfs_map *sums_map, const uint32_t *sums,
+                         sfs_error *error)
 {
     map->verified = calloc(sfs_page_count(map->size) / 64 + 1, sizeof *map->verified);
     if (!map->verified)
         return sfs_fail_memory(error);
     map->page_sums = sums;
+    map->sums_map = sums_map;
     return 0;
 }
 
@@ -128,8 +130,8 @@ sfs_status sfs_map_verify_page(const sfs_map *map, uint64_t page, sfs_error *err
     if (sfs_checksum(map->bytes + offset, length) != map->page_sums[page])
         return sfs_fail(error, -EIO,
                         "%s: expected the bytes that mkshufflefs wrote, found a wrong checksum at "
-                        "offset %" PRIu64 " (%" PRIu64 " bytes): restore this file",
-                        map->name, offset, length);
+                        "offset %" PRIu64 " (%" PRIu64 " bytes): restore this file or %s",
+                        map->name, offset, length, map->sums_map->name);
     sfs_bit_set(map->verified, page);
     return 0;
 }

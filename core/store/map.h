@@ -17,9 +17,9 @@ typedef struct sfs_map {
     char *name; /* owned */
     const uint8_t *bytes;
     uint64_t size;
-    const uint32_t
-        *page_sums; /* a sum for each SFS_PAGE bytes; NULL: not covered. In another map */
-    _Atomic uint64_t *verified; /* owned; bit p: page p was found to match its sum */
+    const uint32_t *page_sums;      /* one each SFS_PAGE bytes, in sums_map; NULL: not covered */
+    const struct sfs_map *sums_map; /* borrowed */
+    _Atomic uint64_t *verified;     /* owned; bit p: page p was found to match its sum */
 } sfs_map;
 
 /* All files of a collection. */
@@ -41,8 +41,9 @@ sfs_status sfs_map_set_add(sfs_map_set *set, const char *name, uint64_t size, sf
 /* The map that contains address, or NULL. Safe in a signal handler. */
 const sfs_map *sfs_map_set_find(const sfs_map_set *set, const void *address);
 
-/* From now on, pages of map are checked against these sums; `sums` outlives map. */
-sfs_status sfs_map_cover(sfs_map *map, const uint32_t *sums, sfs_error *error);
+/* From now on, pages of map are checked against these sums in sums_map, which outlives map. */
+sfs_status sfs_map_cover(sfs_map *map, const sfs_map *sums_map, const uint32_t *sums,
+                         sfs_error *error);
 
 static inline uint64_t sfs_page_count(uint64_t bytes)
 {

@@ -86,6 +86,18 @@ void sfs_matrix_close(sfs_matrix *matrix)
     *matrix = (sfs_matrix){0};
 }
 
+const char *sfs_layer_name(const char *matrix_name)
+{
+    static const char prefix[] = "layers/";
+    return strncmp(matrix_name, prefix, strlen(prefix)) ? NULL : matrix_name + strlen(prefix);
+}
+
+const char *sfs_layer_key(const char *matrix_name)
+{
+    const char *own = sfs_layer_name(matrix_name);
+    return own && strcmp(own, "X") != 0 && strcmp(own, "raw/X") != 0 ? own : matrix_name;
+}
+
 static const sfs_matrix_shard *find_shard(const sfs_matrix *matrix, uint64_t row)
 {
     size_t low = 0, high = matrix->shard_count;

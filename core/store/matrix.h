@@ -35,6 +35,16 @@ typedef struct sfs_matrix {
     size_t shard_count;
 } sfs_matrix;
 
+/* A matrix as the key `layer` names it: X, raw/X, or a layer's own name. */
+const char *sfs_matrix_layer(const sfs_matrix *matrix);
+
+/* The own name of a matrix named layers/NAME, or NULL. */
+const char *sfs_layer_name(const char *matrix_name);
+
+/* A matrix as the key `layer` of a view spells it: X, raw/X, or a layer's own name (layers/X for a
+ * layer named X). */
+const char *sfs_layer_key(const char *matrix_name);
+
 /* Where a row lies. */
 typedef struct sfs_row_place {
     const sfs_matrix_shard *shard;

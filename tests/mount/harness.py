@@ -24,6 +24,7 @@ PATIENCE = 60                                           # seconds until somethin
 
 # libfuse ends its threads by pthread_cancel, after which the sanitizer would complain about its own signal stack.
 os.environ.setdefault("ASAN_OPTIONS", "use_sigaltstack=0")
+os.environ.setdefault("LSAN_OPTIONS", f"suppressions={REPO / 'tests' / 'lsan.supp'}:print_suppressions=0")
 os.environ.setdefault("UBSAN_OPTIONS", "print_stacktrace=1:halt_on_error=1")
 
 
