@@ -2,8 +2,9 @@
 /* The timed loops of the benchmark; run.py calls them and makes the table.
  *
  *   readers plain FILE                                       reads a file, 32 MiB at a time
- *   readers gather COLLECTION BATCH_SIZE EPOCH               reads every batch of an epoch in process
- *   readers files RANK_DIRECTORY FIRST STEP                  reads batch_FIRST.csr, batch_(FIRST+STEP).csr, ...
+ *   readers gather COLLECTION BATCH_SIZE EPOCH               reads every batch of an epoch in
+ * process readers files RANK_DIRECTORY FIRST STEP                  reads batch_FIRST.csr,
+ * batch_(FIRST+STEP).csr, ...
  *
  * Each prints one line: bytes, rows, files, seconds. */
 #include <errno.h>
@@ -131,8 +132,8 @@ static int read_file(const char *path, struct buffer *buffer, struct result *res
     return 1;
 }
 
-static void read_files(const char *directory, uint64_t first, uint64_t step,
-                       struct buffer *buffer, struct result *result)
+static void read_files(const char *directory, uint64_t first, uint64_t step, struct buffer *buffer,
+                       struct result *result)
 {
     char path[4096];
     for (uint64_t k = first;; k += step) {
