@@ -6,7 +6,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-sh tests/install-deps.sh test
+sh mount-helpers/install-deps.sh test
 for preset in release asan tsan; do
     cmake --preset "$preset" >/dev/null
     cmake --build --preset "$preset" -- --quiet
