@@ -5,8 +5,9 @@
 
 enum { ALIGNMENT = 64, HEADER_WORDS = 16, NAME_BYTES = 96, TYPESTR_BYTES = 8, WIDEN_ITEMS = 512 };
 
-/* How far ahead rows are asked for, and how much of each: measured, with rows of 4 kB in memory. */
-enum { PREFETCH_ROWS = 2, PREFETCH_LINES = 8, CACHE_LINE = 64 };
+/* How far ahead rows are asked for, and at most how much of each: measured, with rows of 4 kB in
+ * memory. */
+enum { PREFETCH_ROWS = 2, PREFETCH_BYTES = 4096, CACHE_LINE = 64 };
 
 static const char magic[8] = {'S', 'H', 'U', 'F', 'C', 'S', 'R', '1'};
 
@@ -83,15 +84,16 @@ static sfs_status next_row(const sfs_row_list *rows, bool has_nonzeros, uint64_t
 /* Asks the processor for the beginning of a row that is read soon; its own prefetcher finds the
  * rest. */
 static sfs_status prefetch(const sfs_row_list *rows, uint64_t row, sfs_row_array array,
-                           sfs_error *error)
+                           uint64_t size, sfs_error *error)
 {
     sfs_row_place place;
     if (row >= rows->count)
         return 0;
     SFS_TRY(sfs_row_list_place(rows, row, &place, error));
     const uint8_t *bytes = sfs_codec_of(rows->matrix)->begin(rows->matrix, &place, array);
-    for (int line = 0; line < PREFETCH_LINES; line++)
-        __builtin_prefetch(bytes + line * CACHE_LINE);
+    uint64_t length = place.nnz * size < PREFETCH_BYTES ? place.nnz * size : PREFETCH_BYTES;
+    for (uint64_t at = 0; at < length; at += CACHE_LINE)
+        __builtin_prefetch(bytes + at);
     return 0;
 }
 
@@ -132,7 +134,7 @@ static sfs_status read_nonzeros(const sfs_file *file, const sfs_part *part, sfs_
     SFS_TRY(sfs_row_list_before(rows, row, &before, error));
     for (uint64_t at = skip; at < end;) {
         sfs_row_place place;
-        SFS_TRY(prefetch(rows, row + PREFETCH_ROWS, array, error));
+        SFS_TRY(prefetch(rows, row + PREFETCH_ROWS, array, size, error));
         SFS_TRY(sfs_row_list_place(rows, row, &place, error));
         SFS_TRY(codec->verify(rows->matrix, &place, error));
         uint64_t row_end = (before + place.nnz) * size, row_skip = at - before * size;

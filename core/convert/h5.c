@@ -163,6 +163,20 @@ sfs_status sfs_h5_has_content(const sfs_h5 *parent, const char *child, bool *out
     return 0;
 }
 
+sfs_status sfs_h5_is_varying(hid_t type, const char *name, bool *out, sfs_error *error)
+{
+    *out = H5Tis_variable_str(type) > 0;
+    if (!*out)
+        return 0;
+    SFS_AUTO_HID hid_t unit = H5Tget_super(type);
+    if (unit < 0 || H5Tget_size(unit) != 1)
+        return sfs_fail(error, -EINVAL,
+                        "%s: expected strings that are made of bytes, found a type "
+                        "that HDF5 does not write",
+                        name);
+    return 0;
+}
+
 sfs_status sfs_h5_names_add(sfs_h5_names *names, const char *name, sfs_error *error)
 {
     if (!(names->count & (names->count + 1))) { /* full at 0, 1, 3, 7... */
@@ -271,8 +285,9 @@ sfs_status sfs_h5_attribute_texts(const sfs_h5 *object, const char *name, sfs_h5
     SFS_TRY(attribute_open(object, name, &held, error));
     if (!held.count || H5Tget_class(held.type) != H5T_STRING)
         return 0;
-    return H5Tis_variable_str(held.type) > 0 ? read_varying(&held, out, error)
-                                             : read_fixed(&held, out, error);
+    bool varying;
+    SFS_TRY(sfs_h5_is_varying(held.type, held.name, &varying, error));
+    return varying ? read_varying(&held, out, error) : read_fixed(&held, out, error);
 }
 
 sfs_status sfs_h5_attribute_text(const sfs_h5 *object, const char *name, char **out,

@@ -63,6 +63,10 @@ static inline bool sfs_h5_is_group(const sfs_h5 *object)
     return H5Iget_type(object->id) == H5I_GROUP;
 }
 
+/* Whether it is a type of strings of varying length. EINVAL where such a type is damaged: HDF5
+ * would use up all memory. */
+sfs_status sfs_h5_is_varying(hid_t type, const char *name, bool *out, sfs_error *error);
+
 /* Names of a group's links, in order of name. The caller closes out, also on failure. */
 sfs_status sfs_h5_children(const sfs_h5 *group, sfs_h5_names *out, sfs_error *error);
 

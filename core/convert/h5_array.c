@@ -139,7 +139,7 @@ static sfs_status describe_type(sfs_h5_array *array, hid_t type, sfs_error *erro
     array->found = describe_class(class);
     if (class == H5T_STRING) {
         array->kind = SFS_H5_TEXT;
-        array->varying = H5Tis_variable_str(type) > 0;
+        SFS_TRY(sfs_h5_is_varying(type, array->object.name, &array->varying, error));
         array->spaces = H5Tget_strpad(type) == H5T_STR_SPACEPAD;
         array->memory = H5Tcopy(type);
         array->item = H5Tget_size(type);

@@ -60,7 +60,7 @@ static sfs_status open_part(const sfs_h5 *group, const char *child, sfs_h5_array
     bool found;
     SFS_TRY(sfs_h5_has(group, child, &found, error));
     if (!found)
-        return sfs_fail(error, -EINVAL, "%s: expected a dataset %s in it, found none", group->name,
+        return sfs_fail(error, -EINVAL, "%s/%s: expected a dataset, found none", group->name,
                         child);
     SFS_TRY(sfs_h5_array_open(group, child, out, error));
     return sfs_h5_array_expect_numbers(out, 1, error);

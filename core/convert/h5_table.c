@@ -38,8 +38,7 @@ static sfs_status find_index(sfs_h5_table *table, sfs_error *error)
         if (found)
             return 0;
         return sfs_fail(error, -EINVAL,
-                        "%s: expected the column \"%.80s\" that its attribute _index names, found "
-                        "none",
+                        "%s/%s: expected this column, which the attribute _index names, found none",
                         table->object.name, table->index);
     }
     for (size_t i = 0; i < 2 && !found; i++) {
@@ -234,7 +233,7 @@ static sfs_status convert_group(const column_job *column, const sfs_h5 *group, s
     SFS_TRY(sfs_h5_has(group, "categories", &categories, error));
     SFS_TRY(sfs_h5_has(group, "values", &values, error));
     SFS_TRY(sfs_h5_has(group, "mask", &mask, error));
-    if (codes && categories) {
+    if (codes || categories) {
         SFS_TRY(sfs_h5_array_open(group, "codes", &first, error));
         SFS_TRY(open_categories(group, &second, error));
         bool ordered = sfs_h5_attribute_flag(group, "ordered");
@@ -266,10 +265,10 @@ static sfs_status convert_child(const column_job *column, sfs_error *error)
     SFS_AUTO_H5 sfs_h5 child = {0};
     bool found;
     SFS_TRY(sfs_h5_has(&column->table->object, column->source, &found, error));
-    if (!found) {
-        leave_out(column, "named in column-order, but not there");
-        return 0;
-    }
+    if (!found)
+        return sfs_fail(error, -EINVAL,
+                        "%s/%s: expected this column, which column-order names, found none",
+                        column->table->object.name, column->source);
     SFS_TRY(sfs_h5_open(&column->table->object, column->source, &child, error));
     if (sfs_h5_is_group(&child))
         return convert_group(column, &child, error);

@@ -18,6 +18,12 @@ typedef struct part {
     bool raw;             /* its columns are raw's variables */
 } part;
 
+/* A number that several parts of the file have to agree on. */
+typedef struct extent {
+    uint64_t count;
+    const char *by; /* borrowed: the part that told it first; NULL: none has yet */
+} extent;
+
 typedef struct source {
     const sfs_convert_options *options;
     sfs_h5 root, raw, layers; /* raw: the group, or none */
@@ -26,8 +32,7 @@ typedef struct source {
     part *parts; /* owned */
     size_t part_count;
     sfs_h5_table obs, var, raw_var;
-    uint64_t rows, columns, raw_columns;
-    bool rows_known, columns_known, raw_columns_known;
+    extent rows, columns, raw_columns;
 } source;
 
 static void source_close(source *from)
@@ -179,41 +184,40 @@ static sfs_status check_root(const source *from, sfs_error *error)
                     from->root.name);
 }
 
-/* Takes the number of rows or columns from the first that knows it, and holds the others to it. */
-static sfs_status agree(uint64_t *number, bool *known, uint64_t found, const char *name,
+/* Takes a number from the part that knows it first, and holds the others to it. */
+static sfs_status agree(extent *known, uint64_t found, const char *by, const char *name,
                         const char *what, sfs_error *error)
 {
-    if (*known && *number != found)
+    if (known->by && known->count != found)
         return sfs_fail(error, -EINVAL,
-                        "%s: expected %" PRIu64 " %s, as in the rest of the file, found %" PRIu64,
-                        name, *number, what, found);
-    *number = found;
-    *known = true;
+                        "%s: expected %" PRIu64 " %s, as many as %s has, found %" PRIu64, name,
+                        known->count, what, known->by, found);
+    if (!known->by)
+        *known = (extent){.count = found, .by = by};
     return 0;
 }
 
+/* `child` is constant. */
 static sfs_status open_table(const sfs_h5 *parent, const char *child, sfs_h5_table *out,
-                             uint64_t *number, bool *known, const char *what, sfs_error *error)
+                             extent *rows, const char *what, sfs_error *error)
 {
     bool found;
     SFS_TRY(sfs_h5_has_content(parent, child, &found, error));
     if (!found)
         return 0;
     SFS_TRY(sfs_h5_table_open(parent, child, out, error));
-    return out->counted ? agree(number, known, out->rows, out->object.name, what, error) : 0;
+    return out->counted ? agree(rows, out->rows, child, out->object.name, what, error) : 0;
 }
 
 static sfs_status open_tables(source *from, sfs_error *error)
 {
-    SFS_TRY(open_table(&from->root, "obs", &from->obs, &from->rows, &from->rows_known,
-                       "observations", error));
+    SFS_TRY(open_table(&from->root, "obs", &from->obs, &from->rows, "rows", error));
     if (!from->options->raw)
-        SFS_TRY(open_table(&from->root, "var", &from->var, &from->columns, &from->columns_known,
-                           "variables", error));
+        SFS_TRY(open_table(&from->root, "var", &from->var, &from->columns, "columns", error));
     if (!from->raw_parent || from->options->layer)
         return 0;
     return open_table(from->raw_parent, from->raw_var_name, &from->raw_var, &from->raw_columns,
-                      &from->raw_columns_known, "variables", error);
+                      "columns", error);
 }
 
 /* Opens every matrix once before anything is written, so that what does not fit is found at once.
@@ -224,12 +228,12 @@ static sfs_status check_parts(source *from, sfs_error *error)
         const part *checked = &from->parts[i];
         SFS_AUTO_H5_MATRIX sfs_h5_matrix matrix = {0};
         SFS_TRY(sfs_h5_matrix_open(checked->parent, checked->child, &matrix, error));
-        SFS_TRY(agree(&from->rows, &from->rows_known, matrix.rows, matrix.name, "rows", error));
-        SFS_TRY(agree(checked->raw ? &from->raw_columns : &from->columns,
-                      checked->raw ? &from->raw_columns_known : &from->columns_known,
-                      matrix.columns, matrix.name, "columns", error));
+        SFS_TRY(agree(&from->rows, matrix.rows, checked->name, matrix.name, "rows", error));
+        SFS_TRY(agree(checked->raw ? &from->raw_columns : &from->columns, matrix.columns,
+                      checked->name, matrix.name, "columns", error));
     }
-    if (from->rows > SFS_MAX_ROWS || from->columns > INT32_MAX || from->raw_columns > INT32_MAX)
+    if (from->rows.count > SFS_MAX_ROWS || from->columns.count > INT32_MAX ||
+        from->raw_columns.count > INT32_MAX)
         return sfs_fail(error, -EINVAL,
                         "%s: expected at most 2^40 observations and less than 2^31 variables",
                         from->root.name);
@@ -256,15 +260,17 @@ static sfs_status convert_table(const source *from, const sfs_h5_table *table, c
 static sfs_status convert_tables(const source *from, sfs_progress *progress, sfs_output *output,
                                  sfs_error *error)
 {
-    SFS_TRY(convert_table(from, &from->obs, "obs", "obs", from->rows, progress, output, error));
+    SFS_TRY(
+        convert_table(from, &from->obs, "obs", "obs", from->rows.count, progress, output, error));
     if (from->options->raw)
-        return convert_table(from, &from->raw_var, "var", "raw/var", from->raw_columns, progress,
-                             output, error);
-    SFS_TRY(convert_table(from, &from->var, "var", "var", from->columns, progress, output, error));
+        return convert_table(from, &from->raw_var, "var", "raw/var", from->raw_columns.count,
+                             progress, output, error);
+    SFS_TRY(convert_table(from, &from->var, "var", "var", from->columns.count, progress, output,
+                          error));
     if (!from->raw_parent || from->options->layer)
         return 0;
-    return convert_table(from, &from->raw_var, "raw_var", "raw/var", from->raw_columns, progress,
-                         output, error);
+    return convert_table(from, &from->raw_var, "raw_var", "raw/var", from->raw_columns.count,
+                         progress, output, error);
 }
 
 sfs_status sfs_convert_h5ad(const sfs_convert_options *options, sfs_progress *progress,
@@ -276,8 +282,8 @@ sfs_status sfs_convert_h5ad(const sfs_convert_options *options, sfs_progress *pr
     SFS_TRY(choose(&from, error));
     SFS_TRY(open_tables(&from, error));
     SFS_TRY(check_parts(&from, error));
-    *variables = options->raw ? from.raw_columns : from.columns;
-    SFS_TRY(sfs_output_open(output, options->output, from.rows, options->shard_rows, error));
+    *variables = options->raw ? from.raw_columns.count : from.columns.count;
+    SFS_TRY(sfs_output_open(output, options->output, from.rows.count, options->shard_rows, error));
     SFS_TRY(convert_tables(&from, progress, output, error));
     for (size_t i = 0; i < from.part_count; i++) {
         SFS_AUTO_H5_MATRIX sfs_h5_matrix matrix = {0};

@@ -16,7 +16,7 @@
 enum { CLASSES = 8, PLATES = 14, BLOCK_ENTRIES = 1 << 20, DEPTH_SAMPLES = 16 };
 
 static const double gene_spread = 2.0, depth_spread = 0.45, burst_ratio = 0.35;
-static const double marker_share = 0.01, marker_boost = 2.0;
+static const double marker_share = 0.01, marker_boost = 3.0;
 
 static const char *const class_names[CLASSES] = {"T cell",      "B cell",         "monocyte",
                                                  "NK cell",     "dendritic cell", "fibroblast",

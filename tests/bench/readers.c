@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The timed loops of the benchmark; run.py calls them and makes the table.
  *
- *   readers plain FILE                                       reads a file, 32 MiB at a time
- *   readers gather COLLECTION BATCH_SIZE EPOCH               reads every batch of an epoch in
- * process readers files RANK_DIRECTORY FIRST STEP                  reads batch_FIRST.csr,
- * batch_(FIRST+STEP).csr, ...
+ *   readers plain FILE                          reads a file, 32 MiB at a time
+ *   readers gather COLLECTION BATCH_SIZE EPOCH  reads in process every batch of EPOCH, then of the
+ * next, which is the one that is timed readers files RANK_DIRECTORY FIRST STEP     reads
+ * batch_FIRST.csr, batch_(FIRST+STEP).csr, ...
  *
  * Each prints one line: bytes, rows, files, seconds. */
 #include <errno.h>
@@ -23,6 +23,7 @@ enum { PLAIN_PIECE = 32 << 20, BUFFER = 64 << 20, ROWS_WORD = 2 };
 
 struct result {
     uint64_t bytes, rows, files;
+    double started;
 };
 
 /* One buffer for all files, grown as needed and touched, as a training loop would have it. */
@@ -78,8 +79,32 @@ static void read_plain(const char *path, struct buffer *buffer, struct result *r
     close(fd);
 }
 
-static void gather(const char *path, const char *batch_size, const char *epoch,
-                   struct buffer *buffer, struct result *result)
+static void gather_epoch(sfs_tree *tree, uint64_t epoch, struct buffer *buffer,
+                         struct result *result)
+{
+    sfs_error error;
+    *result = (struct result){.started = now()};
+    for (;;) {
+        char name[128];
+        sfs_node node;
+        sfs_file *file;
+        size_t got;
+        snprintf(name, sizeof name, "epoch_%" PRIu64 "/rank_0/batch_%" PRIu64 ".csr", epoch,
+                 result->files);
+        if (sfs_resolve(tree, name, &node, &error))
+            return;
+        if (sfs_open(tree, node, &file, &error))
+            die(name, error.message);
+        reserve(buffer, sfs_file_size(file));
+        if (sfs_file_read(file, buffer->bytes, sfs_file_size(file), 0, &got, &error))
+            die(name, error.message);
+        sfs_file_close(file);
+        count(result, buffer, got);
+    }
+}
+
+static void gather(const char *path, const char *batch_size, uint64_t epoch, struct buffer *buffer,
+                   struct result *result)
 {
     sfs_error error;
     sfs_collection *collection;
@@ -89,22 +114,8 @@ static void gather(const char *path, const char *batch_size, const char *epoch,
         sfs_view_set(view, "batch_size", batch_size, &error) ||
         sfs_tree_open(collection, view, &tree, &error))
         die(path, error.message);
-    for (;;) {
-        char name[128];
-        sfs_node node;
-        sfs_file *file;
-        size_t got;
-        snprintf(name, sizeof name, "epoch_%s/rank_0/batch_%" PRIu64 ".csr", epoch, result->files);
-        if (sfs_resolve(tree, name, &node, &error))
-            break;
-        if (sfs_open(tree, node, &file, &error))
-            die(name, error.message);
-        reserve(buffer, sfs_file_size(file));
-        if (sfs_file_read(file, buffer->bytes, sfs_file_size(file), 0, &got, &error))
-            die(name, error.message);
-        sfs_file_close(file);
-        count(result, buffer, got);
-    }
+    gather_epoch(tree, epoch, buffer, result);
+    gather_epoch(tree, epoch + 1, buffer, result);
     sfs_tree_close(tree);
     sfs_view_free(view);
     sfs_collection_close(collection);
@@ -145,21 +156,21 @@ static void read_files(const char *directory, uint64_t first, uint64_t step, str
 
 int main(int argc, char **argv)
 {
-    struct result result = {0};
+    struct result result;
     struct buffer buffer = {0};
     reserve(&buffer, BUFFER);
-    double started = now();
+    result = (struct result){.started = now()};
     if (argc == 3 && !strcmp(argv[1], "plain"))
         read_plain(argv[2], &buffer, &result);
     else if (argc == 5 && !strcmp(argv[1], "gather"))
-        gather(argv[2], argv[3], argv[4], &buffer, &result);
+        gather(argv[2], argv[3], strtoull(argv[4], NULL, 10), &buffer, &result);
     else if (argc == 5 && !strcmp(argv[1], "files"))
         read_files(argv[2], strtoull(argv[3], NULL, 10), strtoull(argv[4], NULL, 10), &buffer,
                    &result);
     else
         die("usage", "see the top of readers.c");
     printf("%" PRIu64 " %" PRIu64 " %" PRIu64 " %.6f\n", result.bytes, result.rows, result.files,
-           now() - started);
+           now() - result.started);
     free(buffer.bytes);
     return 0;
 }
