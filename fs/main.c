@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "cat.h"
@@ -17,6 +18,17 @@ static void fill_standard_descriptors(void)
     } while (fd >= 0 && fd <= STDERR_FILENO);
     if (fd >= 0)
         close(fd);
+}
+
+/* A descriptor is kept for each file of a collection, which may have more of them than the soft
+ * limit allows. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit))
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 static int fail(sfs_status status, const sfs_error *error)
@@ -52,6 +64,7 @@ int main(int argc, char **argv)
 {
     sfs_options options;
     fill_standard_descriptors();
+    raise_descriptor_limit();
     int status = sfs_options_parse(argc, argv, &options);
     if (status < 0)
         status = run(&options);

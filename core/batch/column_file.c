@@ -35,7 +35,8 @@ static sfs_status read_fixed(const sfs_file *file, const sfs_part *part, uint64_
         out += taken;
         skip += taken;
     }
-    return 0;
+    SFS_TRY(sfs_map_check_size(part->strings->offsets.map, error));
+    return sfs_map_check_size(part->strings->text.map, error);
 }
 
 static uint64_t array_bytes(const sfs_array *array)

@@ -130,6 +130,7 @@ static sfs_status read_nonzeros(const sfs_file *file, const sfs_part *part, sfs_
     const sfs_codec *codec = sfs_codec_of(rows->matrix);
     bool wide = array == SFS_ROW_INDICES && part->width == sizeof(int64_t);
     uint64_t size = part->width, end = skip + length, row, before;
+    sfs_shards_read read = {0};
     SFS_TRY(sfs_row_list_find(rows, skip / size, &row, error));
     SFS_TRY(sfs_row_list_before(rows, row, &before, error));
     for (uint64_t at = skip; at < end;) {
@@ -137,6 +138,7 @@ static sfs_status read_nonzeros(const sfs_file *file, const sfs_part *part, sfs_
         SFS_TRY(prefetch(rows, row + PREFETCH_ROWS, array, size, error));
         SFS_TRY(sfs_row_list_place(rows, row, &place, error));
         SFS_TRY(codec->verify(rows->matrix, &place, error));
+        sfs_shards_note(&read, rows->matrix, place.shard);
         uint64_t row_end = (before + place.nnz) * size, row_skip = at - before * size;
         uint64_t stop = row_end < end ? row_end : end;
         if (at < stop && wide)
@@ -148,7 +150,7 @@ static sfs_status read_nonzeros(const sfs_file *file, const sfs_part *part, sfs_
         if (at < end)
             SFS_TRY(next_row(rows, place.nnz > 0, before, &row, error));
     }
-    return 0;
+    return sfs_shards_check_sizes(&read, rows->matrix, error);
 }
 
 static sfs_status read_indices(const sfs_file *file, const sfs_part *part, uint64_t skip,
@@ -204,7 +206,8 @@ static sfs_status row_offset(const sfs_row_list *rows, uint64_t i, int64_t *out,
 static sfs_status read_run_indptr(const sfs_file *file, const sfs_part *part, uint64_t skip,
                                   uint64_t length, sfs_sink *sink, sfs_error *error)
 {
-    return compute(&file->rows, row_offset, part->width, skip, length, sink, error);
+    SFS_TRY(compute(&file->rows, row_offset, part->width, skip, length, sink, error));
+    return sfs_shards_check_sizes(&(sfs_shards_read){UINT64_MAX}, file->rows.matrix, error);
 }
 
 static void add_array(sfs_file *file, sfs_csr_width width, sfs_csr_array array, uint64_t alignment)

@@ -59,7 +59,7 @@ sfs_status sfs_part_array(const sfs_file *file, const sfs_part *part, uint64_t s
     (void)file;
     SFS_TRY(sfs_map_verify(part->array->map, SFS_NPY_HEADER + skip, length, error));
     sfs_sink_bytes(sink, part->array->items + skip, length);
-    return 0;
+    return sfs_map_check_size(part->array->map, error);
 }
 
 /* The first part that ends behind offset. */

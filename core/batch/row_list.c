@@ -16,7 +16,7 @@ static sfs_status count_run(void *context, sfs_error *error)
                         (unsigned long long)(list->first + list->count));
     list->nnz = after - before;
     list->wide = list->nnz >= SFS_WIDE_NNZ;
-    return 0;
+    return sfs_shards_check_sizes(&(sfs_shards_read){UINT64_MAX}, list->matrix, error);
 }
 
 sfs_status sfs_row_list_run(const sfs_collection *collection, const sfs_matrix *matrix,
@@ -32,15 +32,17 @@ static sfs_status locate_rows(void *context, sfs_error *error)
 {
     sfs_row_list *list = context;
     int64_t *indptr = list->indptr;
+    sfs_shards_read read = {0};
     indptr[0] = 0;
     for (uint64_t i = 0; i < list->count; i++) {
         sfs_row_place place;
         SFS_TRY(sfs_matrix_locate(list->matrix, (uint64_t)list->rows[i], &place, error));
+        sfs_shards_note(&read, list->matrix, place.shard);
         list->starts[i] = place.start;
         indptr[i + 1] = indptr[i] + place.nnz;
     }
     list->nnz = (uint64_t)indptr[list->count];
-    return 0;
+    return sfs_shards_check_sizes(&read, list->matrix, error);
 }
 
 /* In place: element i lies at or before where it was. */

@@ -16,8 +16,8 @@ static sfs_status verify(const sfs_matrix *matrix, const sfs_row_place *place, s
     if (!place->nnz || sfs_row_was_verified(place))
         return 0;
     const uint8_t *items = begin(matrix, place, SFS_ROW_VALUES);
-    return sfs_row_check(place, sfs_checksum(items, matrix->columns * matrix->dtype.size), items,
-                         error);
+    return sfs_row_check(matrix, place, sfs_checksum(items, matrix->columns * matrix->dtype.size),
+                         items, error);
 }
 
 /* Bytes [skip, skip + length) of a sequence of elements that is handed over one by one. */

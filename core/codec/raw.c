@@ -18,7 +18,7 @@ static sfs_status verify(const sfs_matrix *matrix, const sfs_row_place *place, s
     uint32_t sum =
         sfs_checksum_pair(begin(matrix, place, SFS_ROW_INDICES), place->nnz * sizeof(int32_t),
                           values, (size_t)place->nnz * matrix->dtype.size);
-    return sfs_row_check(place, sum, values, error);
+    return sfs_row_check(matrix, place, sum, values, error);
 }
 
 static void emit(const sfs_matrix *matrix, const sfs_row_place *place, sfs_row_array array,

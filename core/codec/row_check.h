@@ -11,7 +11,7 @@ static inline bool sfs_row_was_verified(const sfs_row_place *place)
 }
 
 /* `bytes`, in shard's data, is where the row's values begin: what the message names. */
-sfs_status sfs_row_check(const sfs_row_place *place, uint32_t sum, const uint8_t *bytes,
-                         sfs_error *error);
+sfs_status sfs_row_check(const sfs_matrix *matrix, const sfs_row_place *place, uint32_t sum,
+                         const uint8_t *bytes, sfs_error *error);
 
 #endif

@@ -174,22 +174,7 @@ static sfs_status describe_shape(sfs_h5_array *array, sfs_error *error)
     return 0;
 }
 
-static sfs_status check_lzf(hid_t creation, unsigned index, uint64_t chunk_bytes, const char *name,
-                            sfs_error *error)
-{
-    unsigned values[3] = {0}, flags;
-    size_t count = 3;
-    if (H5Pget_filter2(creation, index, &flags, &count, values, 0, NULL, NULL) < 0)
-        return sfs_h5_fail(name, "cannot read its LZF filter", error);
-    if (count < 3 || values[2] != chunk_bytes)
-        return sfs_fail(error, -EINVAL,
-                        "%s: expected LZF chunks of %" PRIu64 " bytes, found %u declared", name,
-                        chunk_bytes, values[2]);
-    return 0;
-}
-
-static sfs_status check_filters(hid_t creation, uint64_t chunk_bytes, const char *name, int *count,
-                                sfs_error *error)
+static sfs_status check_filters(hid_t creation, const char *name, int *count, sfs_error *error)
 {
     *count = H5Pget_nfilters(creation);
     for (int i = 0; i < *count; i++) {
@@ -205,8 +190,6 @@ static sfs_status check_filters(hid_t creation, uint64_t chunk_bytes, const char
                             "%s: compressed with HDF5 filter %d (%s), for which no plugin is "
                             "installed: install it and set HDF5_PLUGIN_PATH",
                             name, filter, *title ? title : "no name");
-        if (filter == SFS_LZF_FILTER)
-            SFS_TRY(check_lzf(creation, (unsigned)i, chunk_bytes, name, error));
     }
     return 0;
 }
@@ -245,7 +228,8 @@ static sfs_status plan_chunks(sfs_h5_array *array, hid_t access, sfs_error *erro
         overflow |= !chunk[i] || __builtin_mul_overflow(bytes, (uint64_t)chunk[i], &bytes);
     if (overflow || bytes > UINT32_MAX)
         return sfs_fail(error, -EINVAL, "%s: expected chunks of less than 4 GiB", name);
-    SFS_TRY(check_filters(creation, bytes, name, &filters, error));
+    SFS_TRY(check_filters(creation, name, &filters, error));
+    array->chunk_bytes = bytes;
     array->chunk[0] = chunk[0];
     array->chunk[1] = rank > 1 ? chunk[1] : 1;
     uint64_t kept = filters || bytes <= CACHED_CHUNK ? bytes : 0;
@@ -404,6 +388,7 @@ static sfs_status read_selected(const sfs_h5_array *array, const hsize_t *first,
     bool ready =
         file > 0 && memory > 0 &&
         (!array->rank || H5Sselect_hyperslab(file, H5S_SELECT_SET, first, NULL, count, NULL) >= 0);
+    sfs_lzf_expect(array->chunk_bytes);
     if (!ready || H5Dread(array->object.id, array->memory, memory, file, H5P_DEFAULT, out) < 0)
         return sfs_h5_fail(array->object.name, "cannot read it", error);
     if (array->dtype.kind == 'b')

@@ -21,6 +21,7 @@ typedef struct sfs_h5_array {
     int rank;          /* of more than two, only object, rank and kind are set */
     uint64_t shape[2]; /* what the rank leaves out is 1: a scalar is one element */
     uint64_t chunk[2]; /* 0: not in chunks */
+    uint64_t chunk_bytes;
     sfs_h5_kind kind;
     const char *found; /* static: what the elements are, for messages */
     sfs_dtype dtype;   /* of numbers */

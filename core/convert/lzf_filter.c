@@ -4,29 +4,38 @@
 #include <hdf5.h>
 #include <liblzf/lzf.h>
 
-/* A filter that h5py ran before LZF may have made the chunk longer: fletcher32 appends 4 bytes. */
-enum { CHUNK_BYTES = 2, SLACK = 16 };
+/* A filter that was applied before LZF may have made the chunk longer: fletcher32 appends 4 bytes.
+ */
+enum { SLACK = 16 };
 
-/* Decodes a chunk; 0 tells HDF5 that it is damaged. values[CHUNK_BYTES] was checked against the
- * chunk's dimensions when the dataset was opened. */
+static _Thread_local uint64_t expected;
+
+void sfs_lzf_expect(uint64_t chunk_bytes)
+{
+    expected = chunk_bytes;
+}
+
+/* Decodes a chunk; 0 tells HDF5 that it is damaged. */
 static size_t decode(unsigned flags, size_t value_count, const unsigned values[], size_t used,
                      size_t *room, void **bytes)
 {
-    if (!(flags & H5Z_FLAG_REVERSE) || value_count <= CHUNK_BYTES || !values[CHUNK_BYTES] ||
-        !used || used > UINT32_MAX || values[CHUNK_BYTES] > UINT32_MAX - SLACK)
+    (void)value_count;
+    (void)values;
+    if (!(flags & H5Z_FLAG_REVERSE) || !expected || expected > UINT32_MAX - SLACK || !used ||
+        used > UINT32_MAX)
         return 0;
-    unsigned expected = values[CHUNK_BYTES];
-    void *decoded = H5allocate_memory((size_t)expected + SLACK, false);
+    unsigned most = (unsigned)expected + SLACK;
+    void *decoded = H5allocate_memory(most, false);
     if (!decoded)
         return 0;
-    unsigned length = lzf_decompress(*bytes, (unsigned)used, decoded, expected + SLACK);
+    unsigned length = lzf_decompress(*bytes, (unsigned)used, decoded, most);
     if (length < expected) {
         H5free_memory(decoded);
         return 0;
     }
     H5free_memory(*bytes);
     *bytes = decoded;
-    *room = (size_t)expected + SLACK;
+    *room = most;
     return length;
 }
 
@@ -34,7 +43,7 @@ sfs_status sfs_lzf_register(sfs_error *error)
 {
     static const H5Z_class2_t filter = {
         .version = H5Z_CLASS_T_VERS,
-        .id = (H5Z_filter_t)SFS_LZF_FILTER,
+        .id = (H5Z_filter_t)32000,
         .encoder_present = 0,
         .decoder_present = 1,
         .name = "lzf",

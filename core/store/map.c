@@ -27,6 +27,7 @@ void sfs_map_set_close(sfs_map_set *set)
     for (size_t i = 0; i < set->count; i++) {
         sfs_map *map = set->maps[i];
         munmap((void *)(uintptr_t)map->bytes, map->size);
+        close(map->fd);
         free(map->verified);
         free(map->name);
         free(map);
@@ -93,12 +94,24 @@ sfs_status sfs_map_set_add(sfs_map_set *set, const char *name, uint64_t size, sf
     if (bytes == MAP_FAILED)
         return sfs_fail(error, -errno, "%s/%s: cannot map %" PRIu64 " bytes: %s", set->path, name,
                         size, strerror(errno));
-    *map = (sfs_map){.name = owned_name, .bytes = bytes, .size = size};
+    *map = (sfs_map){.name = owned_name, .fd = fd, .bytes = bytes, .size = size};
+    fd = -1;
     set->maps[set->count++] = map;
     *out = map;
     owned_name = NULL;
     map = NULL;
     return 0;
+}
+
+sfs_status sfs_map_check_size(const sfs_map *map, sfs_error *error)
+{
+    struct stat stat;
+    if (!fstat(map->fd, &stat) && (uint64_t)stat.st_size == map->size)
+        return 0;
+    return sfs_fail(error, -EIO,
+                    "%s: expected %" PRIu64 " bytes as when it was opened, found %" PRIu64
+                    ": restore the collection and mount it again",
+                    map->name, map->size, (uint64_t)stat.st_size);
 }
 
 const sfs_map *sfs_map_set_find(const sfs_map_set *set, const void *address)
@@ -127,11 +140,14 @@ sfs_status sfs_map_verify_page(const sfs_map *map, uint64_t page, sfs_error *err
 {
     uint64_t offset = page * SFS_PAGE;
     uint64_t length = map->size - offset < SFS_PAGE ? map->size - offset : SFS_PAGE;
-    if (sfs_checksum(map->bytes + offset, length) != map->page_sums[page])
+    if (sfs_checksum(map->bytes + offset, length) != map->page_sums[page]) {
+        SFS_TRY(sfs_map_check_size(map, error));
+        SFS_TRY(sfs_map_check_size(map->sums_map, error));
         return sfs_fail(error, -EIO,
                         "%s: expected the bytes that mkshufflefs wrote, found a wrong checksum at "
                         "offset %" PRIu64 " (%" PRIu64 " bytes): restore this file or %s",
                         map->name, offset, length, map->sums_map->name);
+    }
     sfs_bit_set(map->verified, page);
     return 0;
 }

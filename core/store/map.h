@@ -15,6 +15,7 @@
 /* One mapped file. Immutable but for `verified`, whose bits any thread may set. */
 typedef struct sfs_map {
     char *name; /* owned */
+    int fd;     /* owned */
     const uint8_t *bytes;
     uint64_t size;
     const uint32_t *page_sums;      /* one each SFS_PAGE bytes, in sums_map; NULL: not covered */
@@ -44,6 +45,10 @@ const sfs_map *sfs_map_set_find(const sfs_map_set *set, const void *address);
 /* From now on, pages of map are checked against these sums in sums_map, which outlives map. */
 sfs_status sfs_map_cover(sfs_map *map, const sfs_map *sums_map, const uint32_t *sums,
                          sfs_error *error);
+
+/* EIO where the file is shorter or longer by now. To be asked after its bytes were read: in the
+ * page where a file was cut short, the kernel shows zeros, and only beyond it sends SIGBUS. */
+sfs_status sfs_map_check_size(const sfs_map *map, sfs_error *error);
 
 static inline uint64_t sfs_page_count(uint64_t bytes)
 {

@@ -145,6 +145,25 @@ sfs_status sfs_matrix_locate(const sfs_matrix *matrix, uint64_t row, sfs_row_pla
     return 0;
 }
 
+static sfs_status check_sizes(const sfs_matrix_shard *shard, sfs_error *error)
+{
+    const sfs_array *arrays[] = {&shard->bases,  &shard->deltas,  &shard->nnz,
+                                 &shard->checks, &shard->indices, &shard->data};
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
+        if (arrays[i]->map)
+            SFS_TRY(sfs_map_check_size(arrays[i]->map, error));
+    return 0;
+}
+
+sfs_status sfs_shards_check_sizes(const sfs_shards_read *read, const sfs_matrix *matrix,
+                                  sfs_error *error)
+{
+    for (size_t i = 0; i < matrix->shard_count; i++)
+        if (read->bits >> (i % 64) & 1)
+            SFS_TRY(check_sizes(&matrix->shards[i], error));
+    return 0;
+}
+
 sfs_row_place sfs_matrix_place(const sfs_matrix *matrix, uint64_t row, uint64_t start, uint32_t nnz)
 {
     const sfs_matrix_shard *shard = find_shard(matrix, row);

@@ -67,6 +67,21 @@ sfs_status sfs_matrix_locate(const sfs_matrix *matrix, uint64_t row, sfs_row_pla
 sfs_row_place sfs_matrix_place(const sfs_matrix *matrix, uint64_t row, uint64_t start,
                                uint32_t nnz);
 
+/* The shards that one operation read, to be asked about when it is done. */
+typedef struct sfs_shards_read {
+    uint64_t bits; /* bit s % 64: shard s was read */
+} sfs_shards_read;
+
+static inline void sfs_shards_note(sfs_shards_read *read, const sfs_matrix *matrix,
+                                   const sfs_matrix_shard *shard)
+{
+    read->bits |= UINT64_C(1) << ((size_t)(shard - matrix->shards) % 64);
+}
+
+/* sfs_map_check_size of the files of those shards. */
+sfs_status sfs_shards_check_sizes(const sfs_shards_read *read, const sfs_matrix *matrix,
+                                  sfs_error *error);
+
 /* The number of non-zeros before row <= rows, in the whole matrix. The caller holds a guard. */
 sfs_status sfs_matrix_nnz_before(const sfs_matrix *matrix, uint64_t row, uint64_t *out,
                                  sfs_error *error);

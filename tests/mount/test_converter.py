@@ -77,7 +77,7 @@ def test_codecs_change_nothing(corpus, convert, name, codec):
     stored = convert(corpus[name], "--codec", codec)
     for layer, matrix in source.read(corpus[name]).matrices.items():
         if matrix.explicit_zeros == 0:
-            assert dataset(stored)["matrices"][layer]["codec"] == codec
+            assert dataset(stored)["matrices"][layer]["codec"] == (codec if matrix.n_cols else "raw")
             assert all_rows(stored, layer=layer) == all_rows(convert(corpus[name]), layer=layer)
 
 

@@ -3,6 +3,7 @@
 
 All combinations of small sizes are a unit test of the library; here are samples of them through the whole program.
 """
+import json
 import h5py
 import numpy as np
 import pytest
@@ -75,6 +76,7 @@ def test_any_batch(sized, cat, data, n, case):
     """One batch anywhere, opened first thing: on either side of where the table ends and the network begins."""
     view, epoch = case
     collection, steps = sized(n), view.steps(n)
+    epoch %= json.loads(cat(collection, "dataset.json", **view.options()))["epoch_limit"]
     rank = data.draw(st.integers(0, view.world_size - 1), "rank")
     if steps:
         batch = data.draw(st.integers(0, steps - 1), "batch")
