@@ -50,11 +50,18 @@ static int usage_error(const char *what, const char *value)
 /* Options of mount(8) and fstab that are not ours: the mount is always ro,nosuid,nodev. */
 static bool is_for_mount(const char *key)
 {
-    static const char *const known[] = {
-        "ro",       "nosuid",  "nodev", "suid",    "dev",    "exec",     "noexec",
-        "atime",    "noatime", "async", "auto",    "noauto", "user",     "nouser",
-        "users",    "owner",   "group", "_netdev", "nofail", "defaults", "default_permissions",
-        "relatime", NULL};
+    static const char *const known[] = {"ro",       "rw",
+                                        "nosuid",   "nodev",
+                                        "suid",     "dev",
+                                        "exec",     "noexec",
+                                        "atime",    "noatime",
+                                        "async",    "auto",
+                                        "noauto",   "user",
+                                        "nouser",   "users",
+                                        "owner",    "group",
+                                        "_netdev",  "nofail",
+                                        "defaults", "default_permissions",
+                                        "relatime", NULL};
     if (!strncmp(key, "x-", 2))
         return true;
     for (const char *const *name = known; *name; name++)
@@ -80,12 +87,15 @@ static int set_cache(sfs_options *out, const char *value)
 static int set(sfs_options *out, const char *key, const char *value)
 {
     sfs_error error;
-    if (value && !strcmp(key, "cache"))
-        return set_cache(out, value);
-    if (!value && !strcmp(key, "allow_other")) {
-        out->allow_other = true;
-    } else if (!value && !strcmp(key, "auto_unmount")) {
-        out->auto_unmount = true;
+    bool *flag = !strcmp(key, "allow_other")    ? &out->allow_other
+                 : !strcmp(key, "auto_unmount") ? &out->auto_unmount
+                                                : NULL;
+    if (!strcmp(key, "cache"))
+        return set_cache(out, value ? value : "");
+    if (flag && value)
+        return usage_error("expected no value after -o", key);
+    if (flag) {
+        *flag = true;
     } else if (sfs_view_has_key(key)) {
         if (!sfs_view_set(out->view, key, value ? value : "", &error))
             return 0;
@@ -177,10 +187,13 @@ int sfs_options_parse(int argc, char **argv, sfs_options *out)
     int status = parse_flags(argc, argv, out, &cat);
     if (status >= 0)
         return status;
-    if (argc - optind != 2)
-        return usage_error(cat ? "expected --cat COLLECTION PATH and no more"
-                               : "expected COLLECTION MOUNTPOINT and no more",
-                           argc - optind > 2 ? argv[optind + 2] : NULL);
+    if (argc - optind < 2)
+        return usage_error(
+            cat ? "expected --cat COLLECTION PATH" : "expected COLLECTION MOUNTPOINT", NULL);
+    if (argc - optind > 2)
+        return usage_error(cat ? "expected --cat COLLECTION PATH, found also"
+                               : "expected COLLECTION MOUNTPOINT, found also",
+                           argv[optind + 2]);
     out->collection = argv[optind];
     if (cat)
         out->cat = argv[optind + 1];

@@ -7,7 +7,7 @@ enum { ALIGNMENT = 64, HEADER_WORDS = 16, NAME_BYTES = 96, TYPESTR_BYTES = 8, WI
 
 /* How far ahead rows are asked for, and at most how much of each: measured, with rows of 4 kB in
  * memory. */
-enum { PREFETCH_ROWS = 2, PREFETCH_BYTES = 4096, CACHE_LINE = 64 };
+enum { PREFETCH_ROWS = 1, PREFETCH_BYTES = 4096, CACHE_LINE = 64 };
 
 static const char magic[8] = {'S', 'H', 'U', 'F', 'C', 'S', 'R', '1'};
 

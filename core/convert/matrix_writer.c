@@ -52,9 +52,7 @@ sfs_status sfs_matrix_writer_open(sfs_output *output, const sfs_matrix_spec *spe
             SFS_CODEC_RAW; /* without columns there is nothing to lay out densely */
     writer->nnz_dtype = smallest_unsigned(spec->columns);
     writer->shards = json_array();
-    writer->row = malloc(spec->columns * spec->dtype.size + 1);
-    writer->row_indices = malloc(spec->columns * sizeof *writer->row_indices + 1);
-    if (!writer->shards || !writer->row || !writer->row_indices) {
+    if (!writer->shards) {
         sfs_matrix_writer_abort(writer);
         return sfs_fail_memory(error);
     }
@@ -203,11 +201,22 @@ static inline __attribute__((always_inline)) uint32_t scatter(uint8_t *row, uint
     return nonzero;
 }
 
+/* Room for one row of all columns, and for their indices: not every source and codec needs it. */
+static sfs_status reserve_row(sfs_matrix_writer *writer, sfs_error *error)
+{
+    if (writer->row)
+        return 0;
+    writer->row = malloc(writer->spec.columns * writer->spec.dtype.size + 1);
+    writer->row_indices = malloc(writer->spec.columns * sizeof *writer->row_indices + 1);
+    return writer->row && writer->row_indices ? 0 : sfs_fail_memory(error);
+}
+
 static sfs_status spread(sfs_matrix_writer *writer, uint64_t rows, const uint32_t *nnz,
                          const int32_t *indices, const uint8_t *values, sfs_error *error)
 {
     uint32_t size = writer->spec.dtype.size, nonzero = 0;
     uint64_t mask = sfs_nonzero_mask(writer->spec.dtype);
+    SFS_TRY(reserve_row(writer, error));
     for (uint64_t i = 0; i < rows; i++) {
         memset(writer->row, 0, writer->spec.columns * size);
         SFS_FOR_SIZE(size, nonzero = scatter(writer->row, nnz[i], indices, values, ELEMENT, mask))
@@ -260,6 +269,7 @@ sfs_status sfs_matrix_writer_dense(sfs_matrix_writer *writer, uint64_t rows, con
     const uint8_t *row = values;
     uint32_t size = writer->spec.dtype.size, nnz = 0;
     uint64_t columns = writer->spec.columns, mask = sfs_nonzero_mask(writer->spec.dtype);
+    SFS_TRY(reserve_row(writer, error));
     for (uint64_t i = 0; i < rows; i++, row += columns * size) {
         uint64_t one = 1;
         SFS_TRY(prepare_rows(writer, &one, error));

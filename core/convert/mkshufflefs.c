@@ -2,11 +2,11 @@
 /* The converter's command line. */
 #include <getopt.h>
 #include <inttypes.h>
-#include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "convert/convert.h"
@@ -130,37 +130,6 @@ static int parse(int argc, char **argv, struct command *command)
     return -1;
 }
 
-/* Blocked while converting, and waited for by a thread of its own, so that what was written can be
- * removed whatever the converter is doing. */
-static void block_signals(sigset_t *set)
-{
-    sigemptyset(set);
-    sigaddset(set, SIGINT);
-    sigaddset(set, SIGTERM);
-    sigaddset(set, SIGHUP);
-    sigaddset(set, SIGUSR1);
-    pthread_sigmask(SIG_BLOCK, set, NULL);
-}
-
-struct undertaker {
-    sigset_t signals;
-    atomic_bool dismissed;    /* set by the main thread, which then sends a signal */
-    const sfs_output *output; /* borrowed; its paths are read, which stay as they are once set */
-};
-
-static void *remove_when_signalled(void *context)
-{
-    struct undertaker *undertaker = context;
-    int signal_number;
-    while (sigwait(&undertaker->signals, &signal_number))
-        ;
-    if (atomic_load(&undertaker->dismissed))
-        return NULL;
-    sfs_output_discard(undertaker->output);
-    fprintf(stderr, "mkshufflefs: stopped by a signal; nothing was made\n");
-    _exit(128 + signal_number);
-}
-
 static double seconds(void)
 {
     struct timespec time;
@@ -209,15 +178,62 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
-/* Past the point where a signal may end us: a collection that is being published is published
- * whole. */
-static void dismiss(struct undertaker *undertaker, pthread_t thread)
+static int convert_and_publish(const struct command *command)
 {
-    atomic_store(&undertaker->dismissed, true);
-    pthread_kill(thread, SIGTERM);
-    pthread_join(thread, NULL);
+    sfs_error error;
+    sfs_progress progress;
+    sfs_output output = {.directory = -1};
+    uint64_t variables = 0;
+    double started = seconds();
+    sfs_progress_init(&progress, command->quiet);
+    sfs_status status = convert(&command->options, &progress, &output, &variables, &error);
+    if (!status)
+        status = sfs_output_commit(&output, variables, base_name(command->options.input), &error);
+    if (!status)
+        print_summary(command, &output, variables, seconds() - started);
+    sfs_output_abort(&output);
+    if (status)
+        fprintf(stderr, "mkshufflefs: %s\n", error.message);
+    return status ? 1 : 0;
 }
 
+/* Waits until the child is done or a signal asks us to stop; returns that signal, or 0. */
+static int wait_for(pid_t child, const sigset_t *signals, int *ended)
+{
+    for (int signal_number;;) {
+        if (sigwait(signals, &signal_number))
+            continue;
+        if (signal_number != SIGCHLD) {
+            kill(child, SIGKILL);
+            waitpid(child, ended, 0);
+            return signal_number;
+        }
+        if (waitpid(child, ended, WNOHANG) == child)
+            return 0;
+    }
+}
+
+/* What a child that did not end by itself leaves is removed, and said. */
+static int supervise(pid_t child, const sigset_t *signals, const sfs_convert_options *options)
+{
+    int ended, signal_number = wait_for(child, signals, &ended);
+    if (!signal_number && WIFEXITED(ended))
+        return WEXITSTATUS(ended);
+    sfs_output_remove_partial(options->output);
+    if (signal_number) {
+        fprintf(stderr, "mkshufflefs: stopped by a signal (%s)\n", strsignal(signal_number));
+        return 128 + signal_number;
+    }
+    fprintf(stderr,
+            "mkshufflefs: %s: the process that read it died (%s): the file is damaged in a way "
+            "that HDF5 "
+            "does not survive, or memory ran out; nothing was made\n",
+            options->input, strsignal(WTERMSIG(ended)));
+    return 1;
+}
+
+/* A child does the work: libhdf5 can crash on a damaged file, and whatever happens to the child,
+ * somebody is left to clean up and to say so. Signals are the parent's business alone. */
 int main(int argc, char **argv)
 {
     struct command command = {.options.shard_rows = UINT64_MAX};
@@ -225,27 +241,20 @@ int main(int argc, char **argv)
     if (parsed >= 0)
         return parsed;
 
-    sfs_error error;
-    sfs_progress progress;
-    sfs_output output = {.directory = -1};
-    uint64_t variables = 0;
-    double started = seconds();
-    struct undertaker undertaker = {.output = &output};
-    pthread_t thread;
-    block_signals(&undertaker.signals);
-    if (pthread_create(&thread, NULL, remove_when_signalled, &undertaker)) {
-        fprintf(stderr, "mkshufflefs: cannot start a thread\n");
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGHUP);
+    sigaddset(&signals, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    pid_t child = fork();
+    if (child < 0) {
+        fprintf(stderr, "mkshufflefs: cannot start a process: %s\n", strerror(errno));
         return 1;
     }
-    sfs_progress_init(&progress, command.quiet);
-    sfs_status status = convert(&command.options, &progress, &output, &variables, &error);
-    dismiss(&undertaker, thread);
-    if (!status)
-        status = sfs_output_commit(&output, variables, base_name(command.options.input), &error);
-    if (!status)
-        print_summary(&command, &output, variables, seconds() - started);
-    sfs_output_abort(&output);
-    if (status)
-        fprintf(stderr, "mkshufflefs: %s\n", error.message);
-    return status ? 1 : 0;
+    if (child)
+        return supervise(child, &signals, &command.options);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    return convert_and_publish(&command);
 }

@@ -39,7 +39,8 @@ static sfs_status name_paths(sfs_output *output, const char *path, sfs_error *er
     return 0;
 }
 
-static void remove_files(int directory)
+/* Removes the files of a directory that holds nothing else, and the directory. */
+static void remove_directory(int directory, const char *path)
 {
     int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *stream = fd >= 0 ? fdopendir(fd) : NULL;
@@ -51,16 +52,7 @@ static void remove_files(int directory)
     for (struct dirent *entry; (entry = readdir(stream));)
         unlinkat(directory, entry->d_name, 0);
     closedir(stream);
-}
-
-/* Removes a directory that holds nothing but files. Once more where another thread was still adding
- * to it. */
-static void remove_directory(int directory, const char *path)
-{
-    int tries = 100;
-    do {
-        remove_files(directory);
-    } while (rmdir(path) && errno == ENOTEMPTY && --tries);
+    rmdir(path);
 }
 
 static int open_locked(const char *path)
@@ -204,15 +196,18 @@ sfs_status sfs_output_commit(sfs_output *output, uint64_t variables, const char 
     return status ? status : publish(output, error);
 }
 
-void sfs_output_discard(const sfs_output *output)
+void sfs_output_remove_partial(const char *path)
 {
-    if (output->partial && output->directory >= 0)
-        remove_directory(output->directory, output->partial);
+    sfs_output output = {.directory = -1};
+    if (!name_paths(&output, path, NULL))
+        output.directory = open_locked(output.partial);
+    sfs_output_abort(&output);
 }
 
 void sfs_output_abort(sfs_output *output)
 {
-    sfs_output_discard(output);
+    if (output->partial && output->directory >= 0)
+        remove_directory(output->directory, output->partial);
     if (output->directory >= 0)
         close(output->directory);
     json_decref(output->matrices);

@@ -37,8 +37,8 @@ sfs_status sfs_output_commit(sfs_output *output, uint64_t variables, const char 
 /* Removes what was written, unless it was committed; releases the output either way. */
 void sfs_output_abort(sfs_output *output);
 
-/* Removes the partial directory and nothing else: for a process about to die. */
-void sfs_output_discard(const sfs_output *output);
+/* Removes what a converter that died left beside this output, if anything. */
+void sfs_output_remove_partial(const char *path);
 
 uint64_t sfs_output_shard_count(const sfs_output *output);
 

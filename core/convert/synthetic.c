@@ -86,19 +86,19 @@ static sfs_status parse_spec(const char *input, struct spec *spec, sfs_error *er
     return 0;
 }
 
-/* Each class raises its own markers; the rest of the frequencies is common to all. share: those of
- * the last class, which are as unequal as any other's. */
+/* Each kind raises its own markers; the rest of the frequencies is common to all. share: those of
+ * the last kind, which are as unequal as any other's. */
 static sfs_status open_genes(struct generator *generator, double *share, sfs_error *error)
 {
     uint32_t vars = (uint32_t)generator->spec.vars;
     SFS_AUTO_FREE double *weights = calloc(vars, sizeof *weights);
     if (!weights)
         return sfs_fail_memory(error);
-    for (uint64_t class = 0; class < CLASSES; class ++) {
+    for (uint64_t kind = 0; kind < CLASSES; kind++) {
         sfs_random common, own;
         double total = 0;
         sfs_random_seed(&common, generator->spec.seed, 1);
-        sfs_random_seed(&own, generator->spec.seed, 2 + class);
+        sfs_random_seed(&own, generator->spec.seed, 2 + kind);
         for (uint32_t gene = 0; gene < vars; gene++) {
             weights[gene] = exp(gene_spread * sfs_random_normal(&common));
             if (sfs_random_uniform(&own) < marker_share)
@@ -107,7 +107,7 @@ static sfs_status open_genes(struct generator *generator, double *share, sfs_err
         }
         for (uint32_t gene = 0; gene < vars; gene++)
             share[gene] = weights[gene] / total;
-        SFS_TRY(sfs_alias_open(&generator->genes[class], weights, vars, error));
+        SFS_TRY(sfs_alias_open(&generator->genes[kind], weights, vars, error));
     }
     return 0;
 }
@@ -146,8 +146,8 @@ static sfs_status open_mix(struct generator *generator, sfs_error *error)
         sfs_random random;
         double weights[CLASSES];
         sfs_random_seed(&random, generator->spec.seed, 100 + plate);
-        for (int class = 0; class < CLASSES; class ++)
-            weights[class] = pow(0.7, class) * exp(0.5 * sfs_random_normal(&random));
+        for (int kind = 0; kind < CLASSES; kind++)
+            weights[kind] = pow(0.7, kind) * exp(0.5 * sfs_random_normal(&random));
         SFS_TRY(sfs_alias_open(&generator->mix[plate], weights, CLASSES, error));
     }
     return 0;
@@ -192,7 +192,7 @@ static uint32_t burst_size(sfs_random *random)
 
 /* What a row is, beside its counts. */
 struct row {
-    int32_t plate, class;
+    int32_t plate, kind;
     int32_t n_genes;
     int64_t n_counts;
 };
@@ -209,7 +209,7 @@ static void draw_counts(struct generator *generator, struct row *row, sfs_random
     /* The normal limit of the Poisson number of bursts: rows have hundreds of them. */
     bursts += sqrt(bursts) * sfs_random_normal(random);
     for (int64_t left = bursts < 1 ? 1 : (int64_t)bursts; left > 0; left--) {
-        uint32_t gene = sfs_alias_draw(&generator->genes[row->class], random);
+        uint32_t gene = sfs_alias_draw(&generator->genes[row->kind], random);
         uint32_t size = burst_size(random);
         generator->counts[gene] += size;
         generator->touched[gene / 64] |= UINT64_C(1) << (gene % 64);
@@ -239,7 +239,7 @@ static struct row draw_row(struct generator *generator, uint64_t index, int32_t 
     sfs_random random;
     struct row row = {.plate = (int32_t)plate_of(&generator->spec, index)};
     sfs_random_seed(&random, generator->spec.seed, UINT64_C(1) << 32 | index << 8);
-    row.class = (int32_t)sfs_alias_draw(&generator->mix[row.plate], &random);
+    row.kind = (int32_t)sfs_alias_draw(&generator->mix[row.plate], &random);
     draw_counts(generator, &row, &random);
     row.n_genes = (int32_t)take_counts(generator, indices, values);
     return row;
@@ -269,9 +269,9 @@ static sfs_status open_obs(sfs_output *output, struct obs_writers *obs, sfs_erro
         int length = snprintf(name, sizeof name, "plate%d", plate + 1);
         SFS_TRY(sfs_column_writer_category(obs->columns[PLATE], name, (size_t)length, error));
     }
-    for (int class = 0; class < CLASSES; class ++)
-        SFS_TRY(sfs_column_writer_category(obs->columns[CLASS], class_names[class],
-                                           strlen(class_names[class]), error));
+    for (int kind = 0; kind < CLASSES; kind++)
+        SFS_TRY(sfs_column_writer_category(obs->columns[CLASS], class_names[kind],
+                                           strlen(class_names[kind]), error));
     return 0;
 }
 
@@ -284,7 +284,7 @@ static sfs_status put_obs(const struct generator *generator, struct obs_writers 
         (double)row->n_genes > generator->spec.density * (double)generator->spec.vars;
     SFS_TRY(sfs_column_writer_string(obs->columns[INDEX], name, (size_t)length, false, error));
     SFS_TRY(sfs_column_writer_values(obs->columns[PLATE], 1, &row->plate, NULL, error));
-    SFS_TRY(sfs_column_writer_values(obs->columns[CLASS], 1, &row->class, NULL, error));
+    SFS_TRY(sfs_column_writer_values(obs->columns[CLASS], 1, &row->kind, NULL, error));
     SFS_TRY(sfs_column_writer_values(obs->columns[N_COUNTS], 1, &row->n_counts, NULL, error));
     SFS_TRY(sfs_column_writer_values(obs->columns[N_GENES], 1, &row->n_genes, NULL, error));
     return sfs_column_writer_values(obs->columns[HIGH_DEPTH], 1, &high_depth, NULL, error);

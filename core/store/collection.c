@@ -44,7 +44,8 @@ static sfs_status read_description(sfs_collection *collection, char **out, size_
                                    O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0 || fstat(fd, &collection->stat))
         return sfs_fail(error, errno == ENOENT ? -EBADMSG : -errno,
-                        "expected the description of a collection: %s", strerror(errno));
+                        "expected a collection, made by mkshufflefs, which has this file: %s",
+                        strerror(errno));
     if (!S_ISREG(collection->stat.st_mode) || collection->stat.st_size > MAX_DESCRIPTION)
         return sfs_fail(error, -EBADMSG, "expected a regular file of at most %d bytes",
                         MAX_DESCRIPTION);

@@ -56,6 +56,7 @@ sfs_status sfs_matrix_open(const sfs_files *files, const json_t *object, const u
                            size_t shard_count, sfs_matrix *out, sfs_error *error)
 {
     json_t *shards;
+    uint64_t nnz;
     SFS_TRY(open_header(object, out, error));
     SFS_TRY(sfs_json_array(object, "shards", &shards, error));
     if (json_array_size(shards) != shard_count)
@@ -74,6 +75,12 @@ sfs_status sfs_matrix_open(const sfs_files *files, const json_t *object, const u
         if (out->nnz > INT64_MAX / 16)
             return sfs_fail(error, -EBADMSG, "expected fewer than 2^59 non-zeros");
     }
+    SFS_TRY(sfs_json_uint(object, "nnz", INT64_MAX, &nnz, error));
+    if (nnz != out->nnz)
+        return sfs_fail(error, -EBADMSG,
+                        "%s: expected %" PRIu64 " non-zeros as \"nnz\", found %" PRIu64
+                        " in its shards",
+                        out->name, nnz, out->nnz);
     return 0;
 }
 

@@ -35,9 +35,6 @@ typedef struct sfs_matrix {
     size_t shard_count;
 } sfs_matrix;
 
-/* A matrix as the key `layer` names it: X, raw/X, or a layer's own name. */
-const char *sfs_matrix_layer(const sfs_matrix *matrix);
-
 /* The own name of a matrix named layers/NAME, or NULL. */
 const char *sfs_layer_name(const char *matrix_name);
 

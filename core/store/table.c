@@ -120,11 +120,16 @@ sfs_status sfs_table_open(const sfs_files *files, const json_t *object, const ui
                           size_t part_count, sfs_table *out, sfs_error *error)
 {
     json_t *columns, *column;
+    uint64_t rows;
     size_t i;
     SFS_TRY(sfs_json_bool(object, "has_index", &out->has_index, error));
     SFS_TRY(sfs_json_array(object, "columns", &columns, error));
     for (i = 0; i < part_count; i++)
         out->rows += part_rows[i];
+    SFS_TRY(sfs_json_uint(object, "rows", out->rows, &rows, error));
+    if (rows != out->rows)
+        return sfs_fail(error, -EBADMSG, "expected \"rows\" of %" PRIu64 ", found %" PRIu64,
+                        out->rows, rows);
     out->columns = calloc(json_array_size(columns) + 1, sizeof *out->columns);
     if (!out->columns)
         return sfs_fail_memory(error);

@@ -205,12 +205,10 @@ def test_every_key_is_in_the_grammar(made):
 
 
 def test_file_names_are_as_documented(made):
-    pattern = (r"s\d+\.m\d+\.(bases|deltas|nnz|checks|indices|data)\.npy|obs\.\d+\.s\d+\.(values|mask|text|offsets)\.npy|"
+    pattern = (r"s\d+\.m\d+\.(bases|deltas|nnz|checks|indices|data)\.npy|obs\.\d+(\.s\d+)?\.(values|mask|text|offsets)\.npy|"
                r"(raw_)?var\.\d+\.(values|mask|text|offsets)\.npy|(obs|var|raw_var)\.\d+\.categories\.(text|offsets)\.npy|g1\.sums\.npy")
-    shards = len(made[1].description["shards"])
     for name in made[1].description["files"]:
-        if shards > 1 or not name.startswith("obs."):
-            assert re.fullmatch(pattern, name), name
+        assert re.fullmatch(pattern, name), name
 
 
 @pytest.mark.parametrize("how", ["as is", "dense in shards"])

@@ -285,12 +285,6 @@ def mask_too_short(path):
     replace(path, "obs/maybe/mask", np.zeros(29, bool))
 
 
-@broken(r"obs/n\b")
-def column_has_two_dimensions(path):
-    good(path)
-    replace(path, "obs/n", np.ones((30, 2)))
-
-
 @broken(r"\bobs\b")
 def compound_obs_of_another_length(path):
     good(path)
@@ -303,12 +297,6 @@ def compound_obs_of_another_length(path):
 def obs_is_an_array(path):
     good(path)
     replace(path, "obs", np.arange(30))
-
-
-@broken(r"\bobs\b")
-def no_obs(path):
-    good(path)
-    replace(path, "obs", None)
 
 
 # --- links and damage ----------------------------------------------------------------------------------------------

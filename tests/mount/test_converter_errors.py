@@ -4,6 +4,9 @@ the option; exit code 1, and nothing left behind.
 """
 import os
 import re
+import signal
+import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -79,3 +82,36 @@ def test_output_exists(good, tmp_path, what):
     assert done.returncode == 1 and "a.sfs" in harness.sentence(done, "mkshufflefs")
     assert before == {path: path.read_bytes() for path in [output, *output.rglob("*")] if path.is_file()} and before
     assert sorted(os.listdir(tmp_path)) == ["a.sfs", "good.h5ad"]
+
+
+def test_a_column_of_two_dimensions_is_left_out(tmp_path):
+    """With a line that says so; the rest of the file is converted."""
+    h5ad_broken.good(tmp_path / "a.h5ad")
+    h5ad_broken.replace(tmp_path / "a.h5ad", "obs/n", np.ones((30, 2)))
+    done = harness.mkshufflefs(tmp_path / "a.h5ad", tmp_path / "a.sfs")
+    assert done.returncode == 0 and re.search(rb"^.*obs/n\b.*left out.*$", done.stderr, re.MULTILINE), done.stderr
+    listed = harness.cat(tmp_path / "a.sfs", "obs").decode().split()
+    assert "n.npy" not in listed and "label.npy" in listed
+
+
+def test_without_obs_the_rows_are_those_of_x(tmp_path):
+    h5ad_broken.good(tmp_path / "a.h5ad")
+    h5ad_broken.replace(tmp_path / "a.h5ad", "obs", None)
+    done = harness.mkshufflefs(tmp_path / "a.h5ad", tmp_path / "a.sfs", "--quiet")
+    assert done.returncode == 0 and done.stderr == b""
+    assert harness.cat(tmp_path / "a.sfs", "obs") == b""
+    assert len(harness.cat(tmp_path / "a.sfs", "epoch_0/rank_0/batch_0/rows.npy")) == 128 + 30 * 8
+
+
+def test_a_reader_that_crashes(tmp_path):
+    """libhdf5 dies of some damaged files: then one sentence is said, and nothing is left behind. Here the process that reads is
+    killed while it waits for a pipe that never says anything."""
+    os.mkfifo(tmp_path / "never.h5ad")
+    process = subprocess.Popen([harness.BUILD / "mkshufflefs", tmp_path / "never.h5ad", "-o", tmp_path / "a.sfs"], stderr=subprocess.PIPE, text=True)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    while not children.read_text().split():
+        assert process.poll() is None
+    os.kill(int(children.read_text().split()[0]), signal.SIGKILL)
+    said = process.communicate(timeout=30)[1]
+    assert process.returncode == 1 and said.startswith("mkshufflefs: ") and "never.h5ad" in said and said.count("\n") == 1
+    assert os.listdir(tmp_path) == ["never.h5ad"]

@@ -4,6 +4,7 @@
 All combinations of small sizes are a unit test of the library; here are samples of them through the whole program.
 """
 import json
+
 import h5py
 import numpy as np
 import pytest
