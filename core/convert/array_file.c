@@ -8,7 +8,9 @@
 #include "store/checksum.h"
 #include "store/map.h"
 
-enum { BUFFER_PAGES = 64 };
+/* 2 MiB, written at once, so that the page cache holds a large file in huge pages from the start
+ * (store/map.h). */
+enum { BUFFER_PAGES = 512 };
 
 struct sfs_array_file {
     sfs_output *output; /* borrowed */

@@ -157,6 +157,18 @@ static sfs_status check_format(const json_t *root, sfs_error *error)
     return 0;
 }
 
+/* Whether all files together take at most half of the machine's memory. */
+static bool fits_in_memory(const json_t *entries)
+{
+    const char *name;
+    json_t *entry;
+    double total = 0;
+    double memory = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    json_object_foreach ((json_t *)(uintptr_t)entries, name, entry)
+        total += (double)json_integer_value(json_object_get(entry, "bytes"));
+    return total <= memory / 2;
+}
+
 struct opening {
     sfs_collection *collection;
     const json_t *root;
@@ -174,6 +186,7 @@ static sfs_status open_contents(void *context, sfs_error *error)
     SFS_TRY(sfs_json_uint(root, "variables", INT32_MAX, &collection->variables, error));
     SFS_TRY(sfs_json_uint(root, "generation", INT64_MAX, &collection->generation, error));
     SFS_TRY(sfs_json_object(root, "files", &files.entries, error));
+    collection->files.huge_pages = fits_in_memory(files.entries);
     SFS_TRY(open_shard_rows(root, collection->rows, &opening->shard_rows, &shard_count, error));
     SFS_TRY(open_tables(collection, &files, root, opening->shard_rows, shard_count, error));
     return open_matrices(collection, &files, root, opening->shard_rows, shard_count, error);

@@ -94,6 +94,8 @@ sfs_status sfs_map_set_add(sfs_map_set *set, const char *name, uint64_t size, sf
     if (bytes == MAP_FAILED)
         return sfs_fail(error, -errno, "%s/%s: cannot map %" PRIu64 " bytes: %s", set->path, name,
                         size, strerror(errno));
+    if (set->huge_pages)
+        madvise(bytes, size, MADV_HUGEPAGE);
     *map = (sfs_map){.name = owned_name, .fd = fd, .bytes = bytes, .size = size};
     fd = -1;
     set->maps[set->count++] = map;

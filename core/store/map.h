@@ -29,6 +29,8 @@ typedef struct sfs_map_set {
     char *path;     /* owned; of the directory, for messages */
     sfs_map **maps; /* owned, and each of them */
     size_t count;
+    bool huge_pages; /* ask for them: random rows of 4 kB are read faster by an eighth. A first read
+                        of anything then reads 2 MiB, so only for what fits in memory as a whole */
 } sfs_map_set;
 
 sfs_status sfs_map_set_open(sfs_map_set *set, const char *path, sfs_error *error);
