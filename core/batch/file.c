@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "batch/file.h"
 
+#include <sys/mman.h>
+
 #include "store/guard.h"
+
+enum { HUGE_PAGE = 2 << 20 };
 
 sfs_status sfs_file_new(const sfs_collection *collection, size_t part_room, size_t head_size,
                         sfs_file **out, sfs_error *error)
@@ -138,10 +142,13 @@ sfs_status sfs_reader_new(size_t max_size, sfs_reader **out, sfs_error *error)
 {
     sfs_reader *reader = malloc(sizeof *reader);
     void *buffer = NULL;
-    if (!reader || posix_memalign(&buffer, SFS_PAGE, max_size)) {
+    /* Whole huge pages, which the kernel copies from a few per cent faster. */
+    size_t room = (max_size + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+    if (!reader || posix_memalign(&buffer, HUGE_PAGE, room)) {
         free(reader);
         return sfs_fail_memory(error);
     }
+    madvise(buffer, room, MADV_HUGEPAGE);
     memset(buffer, 0, max_size);
     reader->room = max_size;
     reader->buffer = buffer;

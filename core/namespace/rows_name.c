@@ -37,10 +37,10 @@ static void keep(void *pointer)
     (void)pointer;
 }
 
-sfs_status sfs_rows_names_open(sfs_rows_names *names, uint64_t first_node, sfs_error *error)
+void sfs_rows_names_open(sfs_rows_names *names, uint64_t first_node)
 {
     *names = (sfs_rows_names){.next = first_node};
-    return pthread_mutex_init(&names->lock, NULL) ? sfs_fail_memory(error) : 0;
+    pthread_mutex_init(&names->lock, NULL);
 }
 
 void sfs_rows_names_close(sfs_rows_names *names)

@@ -17,7 +17,7 @@ typedef struct sfs_rows_names {
 } sfs_rows_names;
 
 /* first_node and those after it, below 2^62, are free for these names. */
-sfs_status sfs_rows_names_open(sfs_rows_names *names, uint64_t first_node, sfs_error *error);
+void sfs_rows_names_open(sfs_rows_names *names, uint64_t first_node);
 void sfs_rows_names_close(sfs_rows_names *names);
 
 /* The node of a name, with one more reference. ENOENT where the name is none, or has a row that is

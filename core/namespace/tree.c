@@ -8,6 +8,7 @@
 #include "namespace/address.h"
 #include "namespace/describe.h"
 #include "namespace/fixed.h"
+#include "namespace/made.h"
 #include "namespace/number.h"
 #include "namespace/rows_name.h"
 #include "store/guard.h"
@@ -21,38 +22,46 @@ struct sfs_tree {
     sfs_bound_view view;              /* slot 0: that of the mount */
     sfs_fixed_list fixed;             /* owned */
     sfs_rows_names rows;              /* owned */
+    sfs_made made;                    /* owned */
 };
 
 /* The names of a batch's files: prefix, number, suffix. */
 static const char csr_suffix[] = ".csr";
 
+static sfs_status bind_view(sfs_tree *tree, const sfs_view *view, sfs_error *error)
+{
+    sfs_view *defaults;
+    if (view)
+        return sfs_view_bind(view, tree->collection, &tree->view, error);
+    SFS_TRY(sfs_view_new(&defaults, error));
+    sfs_status status = sfs_view_bind(defaults, tree->collection, &tree->view, error);
+    sfs_view_free(defaults);
+    return status;
+}
+
+static sfs_status open_fixed_list(sfs_tree *tree, sfs_error *error)
+{
+    char *readme = sfs_describe_readme(tree->collection, &tree->view);
+    char *dataset = sfs_describe_dataset(tree->collection, &tree->view);
+    if (readme && dataset)
+        return sfs_fixed_open(tree->collection, readme, dataset, &tree->fixed, error);
+    free(readme);
+    free(dataset);
+    return sfs_fail_memory(error);
+}
+
 sfs_status sfs_tree_open(const sfs_collection *collection, const sfs_view *view, sfs_tree **out,
                          sfs_error *error)
 {
-    sfs_view *defaults = NULL;
     sfs_tree *tree = calloc(1, sizeof *tree);
     if (!tree)
         return sfs_fail_memory(error);
     tree->collection = collection;
-    sfs_status status = view ? 0 : sfs_view_new(&defaults, error);
+    sfs_made_open(&tree->made);
+    sfs_rows_names_open(&tree->rows, FIRST_ROWS_NODE);
+    sfs_status status = bind_view(tree, view, error);
     if (!status)
-        status = sfs_view_bind(view ? view : defaults, collection, &tree->view, error);
-    sfs_view_free(defaults);
-    if (!status)
-        status = sfs_rows_names_open(&tree->rows, FIRST_ROWS_NODE, error);
-    if (status) {
-        free(tree);
-        return status;
-    }
-    char *readme = sfs_describe_readme(collection, &tree->view);
-    char *dataset = sfs_describe_dataset(collection, &tree->view);
-    if (readme && dataset) {
-        status = sfs_fixed_open(collection, readme, dataset, &tree->fixed, error);
-    } else {
-        free(readme);
-        free(dataset);
-        status = sfs_fail_memory(error);
-    }
+        status = open_fixed_list(tree, error);
     if (status) {
         sfs_tree_close(tree);
         return status;
@@ -67,6 +76,7 @@ void sfs_tree_close(sfs_tree *tree)
         return;
     sfs_fixed_close(&tree->fixed);
     sfs_rows_names_close(&tree->rows);
+    sfs_made_close(&tree->made);
     free(tree);
 }
 
@@ -303,7 +313,7 @@ static sfs_status open_fixed(const sfs_tree *tree, const sfs_fixed *fixed, sfs_f
     }
 }
 
-sfs_status sfs_open(sfs_tree *tree, sfs_node node, sfs_file **out, sfs_error *error)
+static sfs_status make_file(sfs_tree *tree, sfs_node node, sfs_file **out, sfs_error *error)
 {
     const sfs_fixed *fixed = fixed_of(tree, node);
     if (fixed)
@@ -313,14 +323,22 @@ sfs_status sfs_open(sfs_tree *tree, sfs_node node, sfs_file **out, sfs_error *er
     return open_address(tree, node, out, error);
 }
 
-/* The size of a file is that of the file when it is opened: for a batch, that needs its rows'
- * lengths alone. */
+sfs_status sfs_open(sfs_tree *tree, sfs_node node, sfs_file **out, sfs_error *error)
+{
+    *out = sfs_made_take(&tree->made, node);
+    return *out ? 0 : make_file(tree, node, out, error);
+}
+
+/* The size of a file is that of the file when it is opened: it is made, and kept for that. */
 static sfs_status stat_file(sfs_tree *tree, sfs_node node, sfs_attributes *out, sfs_error *error)
 {
     sfs_file *file;
     SFS_TRY(sfs_open(tree, node, &file, error));
     out->size = sfs_file_size(file);
-    sfs_file_close(file);
+    if (sfs_is_made_on_read(node))
+        sfs_made_keep(&tree->made, node, file);
+    else
+        sfs_file_close(file);
     return 0;
 }
 
