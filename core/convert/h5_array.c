@@ -401,7 +401,7 @@ sfs_status sfs_h5_array_read(const sfs_h5_array *array, uint64_t first, uint64_t
 {
     if (!count)
         return 0;
-    return read_selected(array, &(hsize_t){first}, &(hsize_t){count}, out, error);
+    return read_selected(array, (hsize_t[2]){first}, (hsize_t[2]){count, 1}, out, error);
 }
 
 sfs_status sfs_h5_array_read_box(const sfs_h5_array *array, const uint64_t first[2],

@@ -109,7 +109,7 @@ static void gather(const char *path, const char *batch_size, uint64_t epoch, str
     sfs_error error;
     sfs_collection *collection;
     sfs_view *view;
-    sfs_tree *tree;
+    sfs_tree *tree = NULL;
     if (sfs_collection_open(path, &collection, &error) || sfs_view_new(&view, &error) ||
         sfs_view_set(view, "batch_size", batch_size, &error) ||
         sfs_tree_open(collection, view, &tree, &error))
