@@ -107,8 +107,8 @@ static void gather(const char *path, const char *batch_size, uint64_t epoch, str
                    struct result *result)
 {
     sfs_error error;
-    sfs_collection *collection;
-    sfs_view *view;
+    sfs_collection *collection = NULL;
+    sfs_view *view = NULL;
     sfs_tree *tree = NULL;
     if (sfs_collection_open(path, &collection, &error) || sfs_view_new(&view, &error) ||
         sfs_view_set(view, "batch_size", batch_size, &error) ||
