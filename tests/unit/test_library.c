@@ -98,7 +98,7 @@ static void check_refusals(sfs_tree *tree, sfs_view *view)
 
 static void flip(const char *collection, const char *name, off_t offset)
 {
-    char path[4096], byte;
+    char path[4096], byte = 0;
     snprintf(path, sizeof path, "%s/%s", collection, name);
     int fd = open(path, O_RDWR);
     CHECK(fd >= 0 && pread(fd, &byte, 1, offset) == 1);
