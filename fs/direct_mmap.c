@@ -66,14 +66,23 @@ static ssize_t read_request(int fd, void *buffer, size_t size, void *userdata)
     return got;
 }
 
+/* AddressSanitizer's writev looks at the bytes once more when the kernel has them, and by then the
+ * reader may have closed the file that they belong to. */
+static ssize_t send_segments(int fd, const struct iovec *segments, int count)
+{
+#ifdef __SANITIZE_ADDRESS__
+    return syscall(SYS_writev, fd, segments, count);
+#else
+    return writev(fd, segments, count);
+#endif
+}
+
 static ssize_t write_reply(int fd, struct iovec *segments, int count, void *userdata)
 {
     sfs_direct_mmap *state = userdata;
     if (state->offered)
         edit_reply(state, segments, count);
-    /* Not writev(): the sanitizers' looks at the bytes once more when the kernel has them, and by
-     * then the reader may have closed the file that they belong to. */
-    return syscall(SYS_writev, fd, segments, count);
+    return send_segments(fd, segments, count);
 }
 
 int sfs_direct_mmap_prepare(struct fuse_session *session)
