@@ -28,8 +28,9 @@ static void show_bar(const sfs_progress *progress, double rate, double left)
 {
     char bar[BAR_CELLS + 1];
     double share = progress->total ? (double)progress->done / (double)progress->total : 1;
+    int filled = (int)(share * (double)BAR_CELLS);
     for (int i = 0; i < BAR_CELLS; i++)
-        bar[i] = i < (int)(share * BAR_CELLS) ? '#' : '.';
+        bar[i] = i < filled ? '#' : '.';
     bar[BAR_CELLS] = '\0';
     fprintf(stderr, "\r%-20.20s [%s] %3.0f%%  %.3g/s  %.0f s left \033[K", progress->what, bar,
             share * 100, rate, left);

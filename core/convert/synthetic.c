@@ -119,12 +119,12 @@ static double expected_density(const double *share, uint64_t vars, double bursts
     for (int sample = 0; sample < DEPTH_SAMPLES; sample++) {
         /* Quantiles of a normal distribution, by a logistic curve: close enough to set a density.
          */
-        double u = (sample + 0.5) / DEPTH_SAMPLES, normal = log(u / (1 - u)) / 1.702;
+        double u = (sample + 0.5) / (double)DEPTH_SAMPLES, normal = log(u / (1 - u)) / 1.702;
         double depth = bursts * exp(depth_spread * normal - depth_spread * depth_spread / 2);
         for (uint64_t gene = 0; gene < vars; gene++)
             sum -= expm1(-depth * share[gene]);
     }
-    return sum / DEPTH_SAMPLES / (double)vars;
+    return sum / (double)DEPTH_SAMPLES / (double)vars;
 }
 
 static void find_bursts(struct generator *generator, const double *share)
