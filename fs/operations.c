@@ -11,7 +11,6 @@
 #include "log.h"
 
 enum {
-    READ_MAX = 1 << 20,       /* the largest read that libfuse 3.14 negotiates */
     PREFERRED_READ = 1 << 20, /* st_blksize: what cp, cat and numpy read at once */
     DIRECT_MIN =
         128 << 10, /* smaller files are read in one or two requests: the page cache is faster */
@@ -49,7 +48,7 @@ void sfs_daemon_close(sfs_daemon *daemon)
 static sfs_reader *reader_of(sfs_daemon *daemon)
 {
     sfs_reader *reader = pthread_getspecific(daemon->reader);
-    if (!reader && !sfs_reader_new(READ_MAX, &reader, NULL))
+    if (!reader && !sfs_reader_new(SFS_READ_MAX, &reader, NULL))
         pthread_setspecific(daemon->reader, reader);
     return reader;
 }
@@ -96,6 +95,7 @@ static void on_init(void *userdata, struct fuse_conn_info *connection)
 {
     sfs_daemon *daemon = userdata;
     sfs_direct_mmap_init(&daemon->direct_mmap, connection);
+    connection->max_read = SFS_READ_MAX; /* said to mount(2), too: both or neither */
     /* Replies come from memory: splicing them through a pipe is slower. */
     connection->want &=
         ~(unsigned)(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE);

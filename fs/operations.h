@@ -8,6 +8,10 @@
 #include "direct_mmap.h"
 #include "options.h"
 
+enum {
+    SFS_READ_MAX = 1 << 20
+}; /* bytes that the kernel asks for at once: what libfuse 3.14 negotiates */
+
 /* The userdata of the session. Immutable while it serves, but for direct_mmap. */
 typedef struct sfs_daemon {
     sfs_direct_mmap direct_mmap; /* comes first */

@@ -47,6 +47,14 @@ static int usage_error(const char *what, const char *value)
     return SFS_EXIT_USAGE;
 }
 
+/* Names the letter where it is one of several behind a dash, else the whole word. */
+static int option_error(const char *word)
+{
+    char letter[] = {'-', (char)optopt, '\0'};
+    bool among_letters = optopt > 0 && optopt < 128;
+    return usage_error("unknown or incomplete option", among_letters ? letter : word);
+}
+
 /* Options of mount(8) and fstab that are not ours: the mount is always ro,nosuid,nodev. */
 static bool is_for_mount(const char *key)
 {
@@ -169,7 +177,7 @@ static int parse_flags(int argc, char **argv, sfs_options *out, bool *cat)
             printf("shufflefs " SFS_VERSION "\nFUSE library version %s\n", fuse_pkgversion());
             return SFS_EXIT_OK;
         default:
-            return usage_error("unknown or incomplete option", argv[optind - 1]);
+            return option_error(argv[optind - 1]);
         }
         if (failed)
             return failed;

@@ -55,7 +55,8 @@ static char *mount_options(const sfs_options *options, const sfs_collection *col
     FILE *out = open_memstream(&text, &size);
     if (!out)
         return NULL;
-    fputs("ro,nosuid,nodev,default_permissions,subtype=shufflefs,fsname=", out);
+    fputs("ro,nosuid,nodev,default_permissions,subtype=shufflefs,", out);
+    fprintf(out, "max_read=%d,fsname=", SFS_READ_MAX);
     append_escaped(out, sfs_collection_path(collection));
     if (options->allow_other)
         fputs(",allow_other", out);
@@ -117,47 +118,66 @@ static int run_mounted(struct fuse_session *session, const sfs_options *options)
     }
     if (!options->foreground)
         sfs_log_to_syslog();
+    return serve(session);
+}
+
+/* Signals are handled before there is a mount that they could leave behind. */
+static int mount_and_run(struct fuse_session *session, const sfs_options *options,
+                         const char *mountpoint)
+{
     if (fuse_set_signal_handlers(session)) {
-        sfs_log_error("cannot handle signals: %s", strerror(errno));
+        fprintf(stderr, "shufflefs: cannot handle signals: %s\n", strerror(errno));
         return SFS_EXIT_FUSE;
     }
-    int status = serve(session);
+    int status = SFS_EXIT_FUSE;
+    if (fuse_session_mount(session, mountpoint)) {
+        fprintf(stderr, "shufflefs: cannot mount at %s; is /dev/fuse there, and may you use it?\n",
+                mountpoint);
+    } else {
+        status = run_mounted(session, options);
+        fuse_session_unmount(session);
+    }
     fuse_remove_signal_handlers(session);
     return status;
 }
 
-static int run_session(const sfs_options *options, const sfs_collection *collection,
-                       sfs_daemon *daemon)
+static int run_session(const sfs_options *options, const char *mountpoint,
+                       const sfs_collection *collection, sfs_daemon *daemon)
 {
     struct fuse_session *session = new_session(options, collection, daemon);
     if (!session) {
         fprintf(stderr, "shufflefs: cannot start a FUSE session\n");
         return SFS_EXIT_FUSE;
     }
-    int status = SFS_EXIT_FUSE;
-    if (fuse_session_mount(session, options->mountpoint)) {
-        fprintf(stderr, "shufflefs: cannot mount at %s; is /dev/fuse there, and may you use it?\n",
-                options->mountpoint);
-    } else {
-        status = run_mounted(session, options);
-        fuse_session_unmount(session);
-    }
+    int status = mount_and_run(session, options, mountpoint);
     fuse_session_destroy(session);
     return status;
 }
 
-int sfs_session_run(const sfs_options *options, const sfs_collection *collection, sfs_tree *tree)
+static int run_at(const sfs_options *options, const char *mountpoint,
+                  const sfs_collection *collection, sfs_tree *tree)
 {
     sfs_daemon daemon;
-    int status = check_mountpoint(options->mountpoint);
-    if (status)
-        return status;
     sfs_log_take_libfuse();
     if (sfs_daemon_open(&daemon, tree, collection, options->cache)) {
         fprintf(stderr, "shufflefs: out of memory\n");
         return SFS_EXIT_FUSE;
     }
-    status = run_session(options, collection, &daemon);
+    int status = run_session(options, mountpoint, collection, &daemon);
     sfs_daemon_close(&daemon);
+    return status;
+}
+
+int sfs_session_run(const sfs_options *options, const sfs_collection *collection, sfs_tree *tree)
+{
+    int status = check_mountpoint(options->mountpoint);
+    if (status)
+        return status;
+    /* Absolute, because libfuse unmounts by this name after it has gone to the root directory. */
+    char *mountpoint = realpath(options->mountpoint, NULL);
+    if (!mountpoint)
+        return mountpoint_error(options->mountpoint, strerror(errno));
+    status = run_at(options, mountpoint, collection, tree);
+    free(mountpoint);
     return status;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "batch/column_file.h"
 
+#include <inttypes.h>
+
 const char *const sfs_column_suffixes[SFS_COLUMN_FORMS] = {".npy", ".mask.npy", ".txt",
                                                            ".categories.txt"};
 
@@ -31,6 +33,12 @@ static sfs_status read_fixed(const sfs_file *file, const sfs_part *part, uint64_
         uint64_t line_length, i = skip / width, within = skip % width;
         uint64_t taken = width - within < end - skip ? width - within : end - skip;
         SFS_TRY(sfs_strings_line(part->strings, i, &line, &line_length, error));
+        if (sfs_strings_size(line, line_length) > width)
+            return sfs_fail(error, -EIO,
+                            "%s: expected strings of at most %" PRIu64
+                            " bytes, found a longer one in "
+                            "line %" PRIu64 ": convert the data again",
+                            part->strings->text.map->name, width, i);
         sfs_strings_unescape(line, line_length, within, out, taken);
         out += taken;
         skip += taken;

@@ -51,21 +51,6 @@ static uint64_t array_bytes(const sfs_matrix *matrix, sfs_csr_width width, sfs_c
     return array_count(array, rows, nnz) * array_dtype(matrix, width, array, nnz).size;
 }
 
-uint64_t sfs_csr_size(const sfs_matrix *matrix, uint64_t rows, uint64_t nnz)
-{
-    uint64_t size = HEADER_BYTES;
-    for (sfs_csr_array array = 0; array < SFS_CSR_ARRAYS; array++)
-        size = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT +
-               array_bytes(matrix, SFS_CSR_BATCH, array, rows, nnz);
-    return size;
-}
-
-uint64_t sfs_csr_array_size(const sfs_matrix *matrix, sfs_csr_width width, sfs_csr_array array,
-                            uint64_t rows, uint64_t nnz)
-{
-    return SFS_NPY_HEADER + array_bytes(matrix, width, array, rows, nnz);
-}
-
 /* The row after this one; after an empty one, which may be the first of billions, the next that has
  * a non-zero. */
 static sfs_status next_row(const sfs_row_list *rows, bool has_nonzeros, uint64_t before,
@@ -82,19 +67,16 @@ static sfs_status next_row(const sfs_row_list *rows, bool has_nonzeros, uint64_t
 }
 
 /* Asks the processor for the beginning of a row that is read soon; its own prefetcher finds the
- * rest. */
-static sfs_status prefetch(const sfs_row_list *rows, uint64_t row, sfs_row_array array,
-                           uint64_t size, sfs_error *error)
+ * rest. A hint: what is wrong with that row is for its own read to say. */
+static void prefetch(const sfs_row_list *rows, uint64_t row, sfs_row_array array, uint64_t size)
 {
     sfs_row_place place;
-    if (row >= rows->count)
-        return 0;
-    SFS_TRY(sfs_row_list_place(rows, row, &place, error));
+    if (row >= rows->count || sfs_row_list_place(rows, row, &place, NULL))
+        return;
     const uint8_t *bytes = sfs_codec_of(rows->matrix)->begin(rows->matrix, &place, array);
     uint64_t length = place.nnz * size < PREFETCH_BYTES ? place.nnz * size : PREFETCH_BYTES;
     for (uint64_t at = 0; at < length; at += CACHE_LINE)
         __builtin_prefetch(bytes + at);
-    return 0;
 }
 
 /* A row's indices as int64, for a batch of 2^31 non-zeros or more. */
@@ -135,7 +117,7 @@ static sfs_status read_nonzeros(const sfs_file *file, const sfs_part *part, sfs_
     SFS_TRY(sfs_row_list_before(rows, row, &before, error));
     for (uint64_t at = skip; at < end;) {
         sfs_row_place place;
-        SFS_TRY(prefetch(rows, row + PREFETCH_ROWS, array, size, error));
+        prefetch(rows, row + PREFETCH_ROWS, array, size);
         SFS_TRY(sfs_row_list_place(rows, row, &place, error));
         SFS_TRY(codec->verify(rows->matrix, &place, error));
         sfs_shards_note(&read, rows->matrix, place.shard);
@@ -207,7 +189,7 @@ static sfs_status read_run_indptr(const sfs_file *file, const sfs_part *part, ui
                                   uint64_t length, sfs_sink *sink, sfs_error *error)
 {
     SFS_TRY(compute(&file->rows, row_offset, part->width, skip, length, sink, error));
-    return sfs_shards_check_sizes(&(sfs_shards_read){UINT64_MAX}, file->rows.matrix, error);
+    return sfs_matrix_check_sizes(file->rows.matrix, file->rows.first, file->rows.count, error);
 }
 
 static void add_array(sfs_file *file, sfs_csr_width width, sfs_csr_array array, uint64_t alignment)

@@ -11,9 +11,6 @@ typedef struct sfs_csr_header {
     uint64_t seed, repeated;
 } sfs_csr_header;
 
-/* The bytes of a .csr of that many rows and non-zeros. */
-uint64_t sfs_csr_size(const sfs_matrix *matrix, uint64_t rows, uint64_t nnz);
-
 typedef enum sfs_csr_array {
     SFS_CSR_INDPTR,
     SFS_CSR_INDICES,
@@ -31,9 +28,6 @@ typedef enum sfs_csr_width {
     SFS_CSR_BATCH,
     SFS_CSR_WHOLE,
 } sfs_csr_width;
-
-uint64_t sfs_csr_array_size(const sfs_matrix *matrix, sfs_csr_width width, sfs_csr_array array,
-                            uint64_t rows, uint64_t nnz);
 
 /* Both take the list over, also on failure. The caller closes the file. */
 sfs_status sfs_csr_open(sfs_row_list *rows, const sfs_csr_header *header, sfs_file **out,

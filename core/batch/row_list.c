@@ -16,7 +16,7 @@ static sfs_status count_run(void *context, sfs_error *error)
                         (unsigned long long)(list->first + list->count));
     list->nnz = after - before;
     list->wide = list->nnz >= SFS_WIDE_NNZ;
-    return sfs_shards_check_sizes(&(sfs_shards_read){UINT64_MAX}, list->matrix, error);
+    return sfs_matrix_check_sizes(list->matrix, list->first, list->count, error);
 }
 
 sfs_status sfs_row_list_run(const sfs_collection *collection, const sfs_matrix *matrix,

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The dense codec: a row is all its columns; its non-zeros are found when it is read. */
+#include <inttypes.h>
+
 #include "codec/codec.h"
 #include "codec/nonzero.h"
 #include "codec/row_check.h"
@@ -11,11 +13,29 @@ static const uint8_t *begin(const sfs_matrix *matrix, const sfs_row_place *place
     return place->shard->data.items + place->row * matrix->columns * matrix->dtype.size;
 }
 
+static inline __attribute__((always_inline)) uint64_t count(const uint8_t *items, uint64_t columns,
+                                                            uint32_t size, uint64_t mask)
+{
+    uint64_t nonzeros = 0;
+    for (uint64_t column = 0; column < columns; column++)
+        nonzeros += sfs_is_nonzero(items + column * size, size, mask);
+    return nonzeros;
+}
+
 static sfs_status verify(const sfs_matrix *matrix, const sfs_row_place *place, sfs_error *error)
 {
     if (!place->nnz || sfs_row_was_verified(place))
         return 0;
     const uint8_t *items = begin(matrix, place, SFS_ROW_VALUES);
+    uint64_t mask = sfs_nonzero_mask(matrix->dtype), nonzeros = 0;
+    SFS_FOR_SIZE(matrix->dtype.size, nonzeros = count(items, matrix->columns, ELEMENT, mask))
+    if (nonzeros != place->nnz)
+        return sfs_fail(error, -EIO,
+                        "%s: expected %" PRIu32 " non-zeros in row %" PRIu64 " at offset %" PRIu64
+                        ", found %" PRIu64 ": restore this file",
+                        place->shard->data.map->name, place->nnz,
+                        place->shard->first_row + place->row,
+                        (uint64_t)(items - place->shard->data.map->bytes), nonzeros);
     return sfs_row_check(matrix, place, sfs_checksum(items, matrix->columns * matrix->dtype.size),
                          items, error);
 }

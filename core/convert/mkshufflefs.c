@@ -43,6 +43,14 @@ static int usage_error(const char *what, const char *value)
     return 1;
 }
 
+/* Names the letter where it is one of several behind a dash, else the whole word. */
+static int option_error(const char *word)
+{
+    char letter[] = {'-', (char)optopt, '\0'};
+    bool among_letters = optopt > 0 && optopt < 128;
+    return usage_error("unknown or incomplete option", among_letters ? letter : word);
+}
+
 static int parse_codec(const char *value, sfs_codec_choice *out)
 {
     if (!strcmp(value, "raw"))
@@ -113,7 +121,7 @@ static int parse(int argc, char **argv, struct command *command)
             puts("mkshufflefs " SFS_VERSION);
             return 0;
         default:
-            return usage_error("unknown or incomplete option", argv[optind - 1]);
+            return option_error(argv[optind - 1]);
         }
         if (failed)
             return failed;
@@ -137,6 +145,15 @@ static double seconds(void)
     return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
 }
 
+/* A path where it can be told in JSON. */
+static const char *printable(const char *path)
+{
+    json_t *text = json_string(path);
+    const char *told = text ? path : "(a name that is not UTF-8)";
+    json_decref(text);
+    return told;
+}
+
 /* Columns of a table, the index not counted. */
 static size_t column_count(const sfs_output *output, const char *table)
 {
@@ -145,23 +162,31 @@ static size_t column_count(const sfs_output *output, const char *table)
            json_is_true(json_object_get(object, "has_index"));
 }
 
-static void print_summary(const struct command *command, const sfs_output *output,
-                          uint64_t variables, double elapsed)
+static void print_line(const struct command *command, const sfs_output *output, uint64_t variables,
+                       double elapsed)
 {
-    json_t *summary =
-        json_pack("{s:s, s:I, s:I, s:O, s:I, s:I, s:I, s:f}", "output", command->options.output,
-                  "rows", (json_int_t)output->rows, "variables", (json_int_t)variables, "matrices",
-                  output->summary, "obs", (json_int_t)column_count(output, "obs"), "var",
-                  (json_int_t)column_count(output, "var"), "bytes", (json_int_t)output->bytes,
-                  "seconds", elapsed);
-    if (command->json && summary) {
-        json_dumpf(summary, stdout, JSON_INDENT(1));
-        putchar('\n');
-    } else if (!command->quiet) {
+    if (!command->quiet)
         fprintf(stderr, "%s: %" PRIu64 " rows, %" PRIu64 " variables, %" PRIu64 " bytes, %.1f s\n",
                 command->options.output, output->rows, variables, output->bytes, elapsed);
-    }
+}
+
+/* False where it could not be written: the collection is there all the same. */
+static bool print_json(const struct command *command, const sfs_output *output, uint64_t variables,
+                       double elapsed)
+{
+    json_t *summary = json_pack(
+        "{s:s, s:I, s:I, s:O, s:I, s:I, s:I, s:f}", "output", printable(command->options.output),
+        "rows", (json_int_t)output->rows, "variables", (json_int_t)variables, "matrices",
+        output->summary, "obs", (json_int_t)column_count(output, "obs"), "var",
+        (json_int_t)column_count(output, "var"), "bytes", (json_int_t)output->bytes, "seconds",
+        elapsed);
+    bool written = summary && !json_dumpf(summary, stdout, JSON_INDENT(1)) &&
+                   putchar('\n') != EOF && !fflush(stdout);
     json_decref(summary);
+    if (!written)
+        fprintf(stderr, "mkshufflefs: %s was made, but its summary could not be written: %s\n",
+                command->options.output, strerror(errno));
+    return written;
 }
 
 static sfs_status convert(const sfs_convert_options *options, sfs_progress *progress,
@@ -188,13 +213,17 @@ static int convert_and_publish(const struct command *command)
     sfs_progress_init(&progress, command->quiet);
     sfs_status status = convert(&command->options, &progress, &output, &variables, &error);
     if (!status)
-        status = sfs_output_commit(&output, variables, base_name(command->options.input), &error);
-    if (!status)
-        print_summary(command, &output, variables, seconds() - started);
+        status = sfs_output_commit(&output, variables, printable(base_name(command->options.input)),
+                                   &error);
+    bool told = true;
+    if (!status && command->json)
+        told = print_json(command, &output, variables, seconds() - started);
+    else if (!status)
+        print_line(command, &output, variables, seconds() - started);
     sfs_output_abort(&output);
     if (status)
         fprintf(stderr, "mkshufflefs: %s\n", error.message);
-    return status ? 1 : 0;
+    return status || !told ? 1 : 0;
 }
 
 /* Waits until the child is done or a signal asks us to stop; returns that signal, or 0. */
@@ -248,7 +277,7 @@ int main(int argc, char **argv)
     sigaddset(&signals, SIGHUP);
     sigaddset(&signals, SIGCHLD);
     sigprocmask(SIG_BLOCK, &signals, NULL);
-    pid_t child = fork();
+    pid_t parent = getpid(), child = fork();
     if (child < 0) {
         fprintf(stderr, "mkshufflefs: cannot start a process: %s\n", strerror(errno));
         return 1;
@@ -256,5 +285,8 @@ int main(int argc, char **argv)
     if (child)
         return supervise(child, &signals, &command.options);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        return 1;             /* it died before we could say that we go with it */
+    signal(SIGXFSZ, SIG_IGN); /* so that a file size limit is an error of the write */
     return convert_and_publish(&command);
 }

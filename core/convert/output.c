@@ -55,14 +55,19 @@ static void remove_directory(int directory, const char *path)
     rmdir(path);
 }
 
+/* The directory of that name, locked; -1 where another has it, or gave it its final name in the
+ * meantime. */
 static int open_locked(const char *path)
 {
+    struct stat locked, named;
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB)) {
-        close(fd);
+    if (fd < 0)
         return -1;
-    }
-    return fd;
+    if (!flock(fd, LOCK_EX | LOCK_NB) && !fstat(fd, &locked) && !lstat(path, &named) &&
+        locked.st_dev == named.st_dev && locked.st_ino == named.st_ino)
+        return fd;
+    close(fd);
+    return -1;
 }
 
 static sfs_status make_partial(sfs_output *output, sfs_error *error)
@@ -75,8 +80,9 @@ static sfs_status make_partial(sfs_output *output, sfs_error *error)
                             "another output",
                             output->partial);
         remove_directory(stale, output->partial);
+        int failed = mkdir(output->partial, 0777);
         close(stale);
-        if (mkdir(output->partial, 0777))
+        if (failed)
             return fail_path(output->partial, "cannot replace what a stopped mkshufflefs left",
                              error);
     }

@@ -33,16 +33,10 @@ static inline uint64_t sfs_random_next(sfs_random *random)
     return result;
 }
 
-/* Uniform in (0, 1). */
+/* Uniform in (0, 1]. */
 static inline double sfs_random_uniform(sfs_random *random)
 {
     return ((double)(sfs_random_next(random) >> 11) + 0.5) * 0x1p-53;
-}
-
-/* Uniform in [0, n), n > 0. */
-static inline uint64_t sfs_random_below(sfs_random *random, uint64_t n)
-{
-    return (uint64_t)(((unsigned __int128)sfs_random_next(random) * n) >> 64);
 }
 
 /* Standard normal (Box, Muller 1958). */

@@ -238,7 +238,7 @@ static struct row draw_row(struct generator *generator, uint64_t index, int32_t 
 {
     sfs_random random;
     struct row row = {.plate = (int32_t)plate_of(&generator->spec, index)};
-    sfs_random_seed(&random, generator->spec.seed, UINT64_C(1) << 32 | index << 8);
+    sfs_random_seed(&random, generator->spec.seed, (UINT64_C(1) << 32) + index);
     row.kind = (int32_t)sfs_alias_draw(&generator->mix[row.plate], &random);
     draw_counts(generator, &row, &random);
     row.n_genes = (int32_t)take_counts(generator, indices, values);

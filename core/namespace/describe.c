@@ -112,15 +112,15 @@ static void describe_batches(FILE *out, const sfs_bound_view *view)
         "  path = \"epoch_0/rank_0/batch_0.csr\"\n"
         "  head = np.fromfile(path, np.int64, 16)\n"
         "  rows, cols, nnz = head[2:5]\n"
-        "  indptr = np.fromfile(path, np.%s, rows + 1, offset=head[6])\n"
-        "  indices = np.fromfile(path, np.%s, nnz, offset=head[7])\n"
+        "  indptr = np.fromfile(path, np.int32, rows + 1, offset=head[6])\n"
+        "  indices = np.fromfile(path, np.int32, nnz, offset=head[7])\n"
         "  data = np.fromfile(path, \"%s\", nnz, offset=head[8])\n"
         "  numbers = np.fromfile(path, np.int64, rows, offset=head[9])\n"
         "  X = sp.csr_matrix((data, indices, indptr), shape=(rows, cols))\n\n"
         "epoch_E/rank_R/batch_K/{indptr,indices,data,rows}.npy are the same arrays for np.load.\n"
         "(Beyond 2^31 non-zeros in a batch, indptr and indices are int64.)\n"
         "rows/7.csr, rows/100-199.csr, rows/5,3,3.csr are rows by number, in the order asked.\n",
-        "int32", "int32", typestr);
+        typestr);
 }
 
 char *sfs_describe_readme(const sfs_collection *collection, const sfs_bound_view *view)
@@ -137,7 +137,8 @@ char *sfs_describe_readme(const sfs_collection *collection, const sfs_bound_view
     fputs("obs/ and var/ have a file a column: COL.npy for np.load (categories as codes, named by\n"
           "COL.categories.txt, a line each; -1 is missing), COL.mask.npy where values may be\n"
           "missing, COL.txt for strings. _index.txt has the names of the rows.\n"
-          "X/, layers/NAME/ and raw/X/ are whole matrices as three .npy files.\n"
+          "X/, layers/NAME/ and raw/X/, where there are any, are whole matrices as three .npy "
+          "files.\n"
           "dataset.json describes all of this to programs.\n",
           out);
     return fclose(out) ? NULL : text;

@@ -70,6 +70,7 @@ sfs_status sfs_matrix_open(const sfs_files *files, const json_t *object, const u
         shard->first_row = out->rows;
         shard->rows = shard_rows[out->shard_count];
         SFS_TRY(open_shard(files, json_array_get(shards, out->shard_count), out, shard, error));
+        shard->nnz_before = out->nnz;
         out->rows += shard->rows;
         out->nnz += shard->nnz_total;
         if (out->nnz > INT64_MAX / 16)
@@ -171,6 +172,16 @@ sfs_status sfs_shards_check_sizes(const sfs_shards_read *read, const sfs_matrix 
     return 0;
 }
 
+sfs_status sfs_matrix_check_sizes(const sfs_matrix *matrix, uint64_t first, uint64_t count,
+                                  sfs_error *error)
+{
+    const sfs_matrix_shard *end = matrix->shards + matrix->shard_count;
+    for (const sfs_matrix_shard *shard = find_shard(matrix, first);
+         shard < end && shard->first_row <= first + count; shard++)
+        SFS_TRY(check_sizes(shard, error));
+    return 0;
+}
+
 sfs_row_place sfs_matrix_place(const sfs_matrix *matrix, uint64_t row, uint64_t start, uint32_t nnz)
 {
     const sfs_matrix_shard *shard = find_shard(matrix, row);
@@ -187,8 +198,6 @@ sfs_status sfs_matrix_nnz_before(const sfs_matrix *matrix, uint64_t row, uint64_
         return 0;
     }
     SFS_TRY(sfs_matrix_locate(matrix, row, &place, error));
-    *out = place.start;
-    for (const sfs_matrix_shard *s = matrix->shards; s < place.shard; s++)
-        *out += s->nnz_total;
+    *out = place.shard->nnz_before + place.start;
     return 0;
 }

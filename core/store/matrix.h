@@ -16,14 +16,14 @@ enum { SFS_BASE_ROWS = 64 }; /* rows that share one base */
 /* The rows of one shard. Row r has nnz[r] non-zeros, after bases[r / 64] + deltas[r] others. */
 typedef struct sfs_matrix_shard {
     uint64_t first_row, rows;
-    uint64_t nnz_total;
-    sfs_array bases;            /* uint64 */
-    sfs_array deltas;           /* uint32 */
-    sfs_array nnz;              /* uint8, uint16 or uint32 */
-    sfs_array checks;           /* uint32: a checksum a row */
-    sfs_array indices;          /* raw: int32, nnz_total */
-    sfs_array data;             /* raw: nnz_total; dense: rows x columns */
-    _Atomic uint64_t *verified; /* owned; bit r: row r was found to match its checksum */
+    uint64_t nnz_total, nnz_before; /* of the shard, and of all before it */
+    sfs_array bases;                /* uint64 */
+    sfs_array deltas;               /* uint32 */
+    sfs_array nnz;                  /* uint8, uint16 or uint32 */
+    sfs_array checks;               /* uint32: a checksum a row */
+    sfs_array indices;              /* raw: int32, nnz_total */
+    sfs_array data;                 /* raw: nnz_total; dense: rows x columns */
+    _Atomic uint64_t *verified;     /* owned; bit r: row r was found to match its checksum */
 } sfs_matrix_shard;
 
 typedef struct sfs_matrix {
@@ -59,6 +59,10 @@ void sfs_matrix_close(sfs_matrix *matrix);
  * caller holds a guard. */
 sfs_status sfs_matrix_locate(const sfs_matrix *matrix, uint64_t row, sfs_row_place *out,
                              sfs_error *error);
+
+/* The same of all shards that have rows first to first + count. */
+sfs_status sfs_matrix_check_sizes(const sfs_matrix *matrix, uint64_t first, uint64_t count,
+                                  sfs_error *error);
 
 /* The place of a row whose start and nnz sfs_matrix_locate told before: reads no map. */
 sfs_row_place sfs_matrix_place(const sfs_matrix *matrix, uint64_t row, uint64_t start,

@@ -26,11 +26,6 @@ void sfs_dtype_typestr(sfs_dtype dtype, char out[SFS_TYPESTR]);
 /* EINVAL for what is not a number or boolean that shufflefs stores (S included). */
 sfs_status sfs_dtype_parse(const char *typestr, sfs_dtype *out, sfs_error *error);
 
-static inline bool sfs_dtype_equal(sfs_dtype a, sfs_dtype b)
-{
-    return a.kind == b.kind && a.size == b.size;
-}
-
 /* The header of an array of the given shape; columns == 0 means one dimension. */
 void sfs_npy_header(sfs_dtype dtype, uint64_t count, uint64_t columns, char out[SFS_NPY_HEADER]);
 

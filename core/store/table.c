@@ -21,6 +21,14 @@ sfs_status sfs_strings_line(const sfs_strings *strings, uint64_t i, const uint8_
     return 0;
 }
 
+uint64_t sfs_strings_size(const uint8_t *line, uint64_t length)
+{
+    uint64_t size = 0;
+    for (uint64_t i = 0; i + 1 < length; i++, size++)
+        i += line[i] == '\\' && i + 2 < length;
+    return size;
+}
+
 void sfs_strings_unescape(const uint8_t *line, uint64_t length, uint64_t skip, uint8_t *out,
                           uint64_t room)
 {
@@ -96,11 +104,18 @@ static sfs_status open_column(const sfs_files *files, const json_t *object,
     const char *name;
     json_t *parts;
     SFS_TRY(sfs_json_string(object, "name", &name, error));
+    uint64_t rows = 0, bytes;
+    for (size_t i = 0; i < part_count; i++)
+        rows += part_rows[i];
     column->name = strdup(name);
     column->parts = calloc(part_count + 1, sizeof *column->parts);
     if (!column->name || !column->parts)
         return sfs_fail_memory(error);
     SFS_TRY(open_kind(files, object, column, error));
+    if (__builtin_mul_overflow(rows, column->dtype.size, &bytes) || bytes > INT64_MAX / 16)
+        return sfs_fail(error, -EBADMSG,
+                        "%s: expected fewer bytes than %" PRIu64 " rows of %" PRIu32, name, rows,
+                        column->dtype.size);
     SFS_TRY(sfs_json_array(object, "parts", &parts, error));
     if (json_array_size(parts) != part_count)
         return sfs_fail(error, -EBADMSG, "expected %zu \"parts\", found %zu", part_count,

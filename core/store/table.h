@@ -19,6 +19,9 @@ typedef struct sfs_strings {
 sfs_status sfs_strings_line(const sfs_strings *strings, uint64_t i, const uint8_t **line,
                             uint64_t *length, sfs_error *error);
 
+/* The bytes of the string of an escaped line. */
+uint64_t sfs_strings_size(const uint8_t *line, uint64_t length);
+
 /* Writes the string of an escaped line (its newline left out), without its first `skip` bytes, to
  * out: at most `room` bytes. */
 void sfs_strings_unescape(const uint8_t *line, uint64_t length, uint64_t skip, uint8_t *out,

@@ -87,7 +87,7 @@ SFS_API uint64_t sfs_file_size(const sfs_file *file);
 SFS_API sfs_status sfs_file_read(const sfs_file *file, void *buffer, size_t size, uint64_t offset,
                                  size_t *got, sfs_error *error);
 
-enum { SFS_READER_SEGMENTS = 1024 };
+enum { SFS_READER_SEGMENTS = 128 };
 
 /** What one thread needs for reads that are answered from where the bytes lie. */
 typedef struct sfs_reader sfs_reader;

@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -174,3 +176,29 @@ def test_synthetic_nonsense(text, tmp_path):
     done = harness.mkshufflefs(text, tmp_path / "a.sfs")
     assert done.returncode == 1 and "synthetic" in harness.sentence(done, "mkshufflefs")
     assert os.listdir(tmp_path) == []
+
+
+def test_an_input_whose_name_is_no_utf8(corpus, tmp_path):
+    source_path = tmp_path / os.fsdecode(b"in\xe9.h5ad")
+    shutil.copy(corpus[MIXED], source_path)
+    done = harness.mkshufflefs(source_path, tmp_path / "a.sfs", "--quiet")
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_summary_that_cannot_be_written(corpus, tmp_path):
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([harness.BUILD / "mkshufflefs", corpus[MIXED], "-o", tmp_path / "a.sfs", "--json", "--quiet"],
+                              stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1 and "summary could not be written" in done.stderr
+
+
+def test_two_converters_of_one_output(corpus, tmp_path):
+    """Any number at once: one collection comes out whole, the others say why not."""
+    command = [harness.BUILD / "mkshufflefs", corpus[MIXED], "-o", tmp_path / "a.sfs", "--quiet"]
+    for _ in range(5):
+        started = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+        said = [process.communicate(timeout=120)[1] for process in started]
+        codes = sorted(process.returncode for process in started)
+        assert codes == [0, 1, 1, 1], said
+        assert harness.cat(tmp_path / "a.sfs", "X/data.npy") and os.listdir(tmp_path) == ["a.sfs"]
+        shutil.rmtree(tmp_path / "a.sfs")

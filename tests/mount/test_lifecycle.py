@@ -258,3 +258,17 @@ def test_help_and_version(program):
              "mkshufflefs": ["-o", "--layer", "--raw", "--codec", "--shard-rows", "--json", "--quiet", "synthetic:"]}
     for word in words[program]:
         assert word in text, word
+
+
+def test_a_relative_mountpoint(collection, mountpoint):
+    """libfuse goes to the root directory once it serves: the name it unmounts by must not depend on where it was started."""
+    process = subprocess.Popen([PROGRAM, collection, mountpoint.name, "-f"], cwd=mountpoint.parent, stderr=subprocess.PIPE)
+    eventually(lambda: harness.is_mount_point(mountpoint), "not mounted")
+    process.send_signal(signal.SIGTERM)
+    said = process.communicate(timeout=30)[1]
+    assert (process.returncode, said) == (0, b"") and not harness.is_mount_point(mountpoint)
+
+
+def test_the_letter_at_fault_is_named(collection, mountpoint):
+    done = harness.run([PROGRAM, "-xf", collection, mountpoint])
+    assert done.returncode == 1 and harness.sentence(done, "shufflefs").startswith("shufflefs: unknown or incomplete option -x")
