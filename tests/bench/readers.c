@@ -26,7 +26,8 @@ struct result {
     double started;
 };
 
-/* One buffer for all files, grown as needed and touched, as a training loop would have it. */
+/* One buffer for all files, grown as needed and touched, as a training loop would have it; from
+ * malloc, as numpy's are. */
 struct buffer {
     char *bytes;
     size_t size;
@@ -42,10 +43,10 @@ static void reserve(struct buffer *buffer, size_t size)
 {
     if (size <= buffer->size)
         return;
-    void *bytes;
     free(buffer->bytes);
     size += size / 4;
-    if (posix_memalign(&bytes, 4096, size))
+    char *bytes = malloc(size);
+    if (!bytes)
         die("buffer", "out of memory");
     memset(bytes, 1, size);
     *buffer = (struct buffer){bytes, size};
