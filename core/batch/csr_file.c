@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "batch/csr_file.h"
 
+#include "codec/cast.h"
 #include "codec/codec.h"
 
-enum { ALIGNMENT = 64, HEADER_WORDS = 16, NAME_BYTES = 96, TYPESTR_BYTES = 8, WIDEN_ITEMS = 512 };
+enum { ALIGNMENT = 64, HEADER_WORDS = 16, NAME_BYTES = 96, TYPESTR_BYTES = 8 };
 
 /* How far ahead rows are asked for, and at most how much of each: measured, with rows of 4 kB in
  * memory. */
@@ -24,17 +25,16 @@ enum { HEADER_BYTES = HEADER_WORDS * 8 + SFS_CSR_ARRAYS * sizeof(struct section_
 _Static_assert(sizeof(struct section_entry) == 128, "the format's entry");
 
 /* The type of each array's elements, and how many there are. */
-static sfs_dtype array_dtype(const sfs_matrix *matrix, sfs_csr_width width, sfs_csr_array array,
-                             uint64_t nnz)
+static sfs_dtype array_dtype(const sfs_csr_form *form, sfs_csr_array array, uint64_t nnz)
 {
-    bool wide = nnz >= SFS_WIDE_NNZ;
+    bool wide = nnz >= SFS_WIDE_NNZ && !form->whole;
     switch (array) {
     case SFS_CSR_INDPTR:
-        return (sfs_dtype){'i', wide || width == SFS_CSR_WHOLE ? 8 : 4};
+        return (sfs_dtype){'i', wide || form->whole ? 8 : 4};
     case SFS_CSR_INDICES:
-        return (sfs_dtype){'i', wide && width == SFS_CSR_BATCH ? 8 : 4};
+        return wide && form->indices.size == 4 ? (sfs_dtype){'i', 8} : form->indices;
     case SFS_CSR_DATA:
-        return matrix->dtype;
+        return form->values;
     default:
         return (sfs_dtype){'i', 8};
     }
@@ -43,12 +43,6 @@ static sfs_dtype array_dtype(const sfs_matrix *matrix, sfs_csr_width width, sfs_
 static uint64_t array_count(sfs_csr_array array, uint64_t rows, uint64_t nnz)
 {
     return array == SFS_CSR_INDPTR ? rows + 1 : array == SFS_CSR_ROWS ? rows : nnz;
-}
-
-static uint64_t array_bytes(const sfs_matrix *matrix, sfs_csr_width width, sfs_csr_array array,
-                            uint64_t rows, uint64_t nnz)
-{
-    return array_count(array, rows, nnz) * array_dtype(matrix, width, array, nnz).size;
 }
 
 /* The row after this one; after an empty one, which may be the first of billions, the next that has
@@ -68,65 +62,78 @@ static sfs_status next_row(const sfs_row_list *rows, bool has_nonzeros, uint64_t
 
 /* Asks the processor for the beginning of a row that is read soon; its own prefetcher finds the
  * rest. A hint: what is wrong with that row is for its own read to say. */
-static void prefetch(const sfs_row_list *rows, uint64_t row, sfs_row_array array, uint64_t size)
+static void prefetch(const sfs_row_list *rows, uint64_t row, sfs_row_array array)
 {
     sfs_row_place place;
     if (row >= rows->count || sfs_row_list_place(rows, row, &place, NULL))
         return;
-    const uint8_t *bytes = sfs_codec_of(rows->matrix)->begin(rows->matrix, &place, array);
-    uint64_t length = place.nnz * size < PREFETCH_BYTES ? place.nnz * size : PREFETCH_BYTES;
+    sfs_extent extent = sfs_codec_of(rows->matrix)->extent(rows->matrix, &place, array);
+    uint64_t length = extent.length < PREFETCH_BYTES ? extent.length : PREFETCH_BYTES;
     for (uint64_t at = 0; at < length; at += CACHE_LINE)
-        __builtin_prefetch(bytes + at);
+        __builtin_prefetch(extent.bytes + at);
 }
 
-/* A row's indices as int64, for a batch of 2^31 non-zeros or more. */
-static void emit_wide_indices(const sfs_matrix *matrix, const sfs_row_place *place, uint64_t skip,
-                              uint64_t length, sfs_sink *sink)
+/* Bytes [skip, skip + length) of one of a row's arrays, which begin and end in any element. */
+static sfs_status decode_bytes(const sfs_matrix *matrix, const sfs_row_place *place,
+                               sfs_row_array array, sfs_dtype dtype, uint64_t skip, uint64_t length,
+                               uint8_t *out, sfs_error *error)
 {
-    int32_t narrow[WIDEN_ITEMS];
-    int64_t wide[WIDEN_ITEMS];
-    uint64_t end = skip + length;
-    uint8_t *out = sfs_sink_room(sink, length);
-    while (skip < end) {
-        uint64_t first = skip / sizeof *wide, last = (end - 1) / sizeof *wide;
-        uint64_t count = last - first < WIDEN_ITEMS ? last - first + 1 : WIDEN_ITEMS;
-        sfs_sink copy = {.buffer = (uint8_t *)narrow};
-        sfs_codec_of(matrix)->emit(matrix, place, SFS_ROW_INDICES, first * sizeof *narrow,
-                                   count * sizeof *narrow, &copy);
-        for (uint64_t i = 0; i < count; i++)
-            wide[i] = narrow[i];
-        uint64_t stop = (first + count) * sizeof *wide;
-        stop = stop < end ? stop : end;
-        memcpy(out, (const uint8_t *)wide + (skip - first * sizeof *wide), stop - skip);
-        out += stop - skip;
-        skip = stop;
+    const sfs_codec *codec = sfs_codec_of(matrix);
+    uint8_t element[sizeof(uint64_t)];
+    while (length) {
+        uint64_t first = skip / dtype.size, within = skip % dtype.size, taken;
+        if (!within && length >= dtype.size) {
+            uint64_t whole = length / dtype.size;
+            taken = whole * dtype.size;
+            SFS_TRY(codec->decode(matrix, place, array, dtype, (uint32_t)first, (uint32_t)whole,
+                                  out, error));
+        } else {
+            taken = dtype.size - within < length ? dtype.size - within : length;
+            SFS_TRY(codec->decode(matrix, place, array, dtype, (uint32_t)first, 1, element, error));
+            memcpy(out, element + within, taken);
+        }
+        skip += taken;
+        out += taken;
+        length -= taken;
     }
+    return 0;
 }
 
-/* Walks over the rows that have bytes [skip, skip + length) of an array of non-zeros, whose
- * elements have part->width bytes in the file, and appends each row's share. */
+static sfs_status emit_row(const sfs_matrix *matrix, const sfs_row_place *place,
+                           sfs_row_array array, sfs_dtype dtype, uint64_t skip, uint64_t length,
+                           sfs_sink *sink, sfs_error *error)
+{
+    const sfs_codec *codec = sfs_codec_of(matrix);
+    sfs_dtype stored = array == SFS_ROW_INDICES ? (sfs_dtype){'i', 4} : matrix->dtype;
+    if (!codec->stored_as_read || !sfs_dtype_same(stored, dtype))
+        return decode_bytes(matrix, place, array, dtype, skip, length, sfs_sink_room(sink, length),
+                            error);
+    sfs_sink_bytes(sink, codec->extent(matrix, place, array).bytes + skip, length);
+    return 0;
+}
+
+/* Walks over the rows that have bytes [skip, skip + length) of an array of non-zeros, and appends
+ * each row's share. */
 static sfs_status read_nonzeros(const sfs_file *file, const sfs_part *part, sfs_row_array array,
                                 uint64_t skip, uint64_t length, sfs_sink *sink, sfs_error *error)
 {
     const sfs_row_list *rows = &file->rows;
     const sfs_codec *codec = sfs_codec_of(rows->matrix);
-    bool wide = array == SFS_ROW_INDICES && part->width == sizeof(int64_t);
-    uint64_t size = part->width, end = skip + length, row, before;
+    uint64_t size = part->dtype.size, end = skip + length, row, before;
     sfs_shards_read read = {0};
     SFS_TRY(sfs_row_list_find(rows, skip / size, &row, error));
     SFS_TRY(sfs_row_list_before(rows, row, &before, error));
     for (uint64_t at = skip; at < end;) {
         sfs_row_place place;
-        prefetch(rows, row + PREFETCH_ROWS, array, size);
+        prefetch(rows, row + PREFETCH_ROWS, array);
         SFS_TRY(sfs_row_list_place(rows, row, &place, error));
         SFS_TRY(codec->verify(rows->matrix, &place, error));
         sfs_shards_note(&read, rows->matrix, place.shard);
         uint64_t row_end = (before + place.nnz) * size, row_skip = at - before * size;
         uint64_t stop = row_end < end ? row_end : end;
-        if (at < stop && wide)
-            emit_wide_indices(rows->matrix, &place, row_skip, stop - at, sink);
-        else if (at < stop)
-            codec->emit(rows->matrix, &place, array, row_skip, stop - at, sink);
+        if (at < stop)
+            SFS_TRY(emit_row(rows->matrix, &place, array, part->dtype, row_skip, stop - at, sink,
+                             error));
         at = at < stop ? stop : at;
         before += place.nnz;
         if (at < end)
@@ -188,20 +195,22 @@ static sfs_status row_offset(const sfs_row_list *rows, uint64_t i, int64_t *out,
 static sfs_status read_run_indptr(const sfs_file *file, const sfs_part *part, uint64_t skip,
                                   uint64_t length, sfs_sink *sink, sfs_error *error)
 {
-    SFS_TRY(compute(&file->rows, row_offset, part->width, skip, length, sink, error));
+    SFS_TRY(compute(&file->rows, row_offset, part->dtype.size, skip, length, sink, error));
     return sfs_matrix_check_sizes(file->rows.matrix, file->rows.first, file->rows.count, error);
 }
 
-static void add_array(sfs_file *file, sfs_csr_width width, sfs_csr_array array, uint64_t alignment)
+static void add_array(sfs_file *file, const sfs_csr_form *form, sfs_csr_array array,
+                      uint64_t alignment)
 {
     static sfs_part_read *const of_runs[SFS_CSR_ARRAYS] = {read_run_indptr, read_indices, read_data,
                                                            read_run_rows};
     const sfs_row_list *rows = &file->rows;
-    uint64_t bytes = array_bytes(rows->matrix, width, array, rows->count, rows->nnz);
+    sfs_dtype dtype = array_dtype(form, array, rows->nnz);
+    uint64_t bytes = array_count(array, rows->count, rows->nnz) * dtype.size;
     bool in_memory = rows->rows && (array == SFS_CSR_INDPTR || array == SFS_CSR_ROWS);
     sfs_part *part =
         sfs_file_add(file, in_memory ? sfs_part_memory : of_runs[array], bytes, alignment);
-    part->width = array_dtype(rows->matrix, width, array, rows->nnz).size;
+    part->dtype = dtype;
     if (in_memory)
         part->memory = array == SFS_CSR_INDPTR ? rows->indptr : rows->rows;
 }
@@ -233,7 +242,7 @@ static void write_header(sfs_file *file, const sfs_csr_header *header)
             .columns = 1,
         };
         char typestr[SFS_TYPESTR];
-        sfs_dtype_typestr(array_dtype(rows->matrix, SFS_CSR_BATCH, i, rows->nnz), typestr);
+        sfs_dtype_typestr(arrays[i].dtype, typestr);
         memcpy(entry.name, sfs_csr_array_names[i], strlen(sfs_csr_array_names[i]));
         memcpy(entry.typestr, typestr, strlen(typestr));
         memcpy((char *)file->head + sizeof words + (size_t)i * sizeof entry, &entry, sizeof entry);
@@ -254,23 +263,23 @@ static sfs_status open_file(sfs_row_list *rows, size_t head_size, sfs_file **out
     return 0;
 }
 
-sfs_status sfs_csr_open(sfs_row_list *rows, const sfs_csr_header *header, sfs_file **out,
-                        sfs_error *error)
+sfs_status sfs_csr_open(sfs_row_list *rows, const sfs_csr_form *form, const sfs_csr_header *header,
+                        sfs_file **out, sfs_error *error)
 {
     SFS_TRY(open_file(rows, HEADER_BYTES, out, error));
     for (sfs_csr_array array = 0; array < SFS_CSR_ARRAYS; array++)
-        add_array(*out, SFS_CSR_BATCH, array, ALIGNMENT);
+        add_array(*out, form, array, ALIGNMENT);
     write_header(*out, header);
     return 0;
 }
 
-sfs_status sfs_csr_array_open(sfs_row_list *rows, sfs_csr_width width, sfs_csr_array array,
+sfs_status sfs_csr_array_open(sfs_row_list *rows, const sfs_csr_form *form, sfs_csr_array array,
                               sfs_file **out, sfs_error *error)
 {
     SFS_TRY(open_file(rows, SFS_NPY_HEADER, out, error));
     const sfs_row_list *list = &(*out)->rows;
-    sfs_npy_header(array_dtype(list->matrix, width, array, list->nnz),
-                   array_count(array, list->count, list->nnz), 0, (*out)->head);
-    add_array(*out, width, array, 1);
+    sfs_npy_header(array_dtype(form, array, list->nnz), array_count(array, list->count, list->nnz),
+                   0, (*out)->head);
+    add_array(*out, form, array, 1);
     return 0;
 }

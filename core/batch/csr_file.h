@@ -22,17 +22,18 @@ typedef enum sfs_csr_array {
 /* "indptr", "indices", "data", "rows". */
 extern const char *const sfs_csr_array_names[SFS_CSR_ARRAYS];
 
-/* Whether the files that are made show a batch or a whole matrix: there, indptr is always int64 and
- * indices int32. */
-typedef enum sfs_csr_width {
-    SFS_CSR_BATCH,
-    SFS_CSR_WHOLE,
-} sfs_csr_width;
+/* The types of the arrays. */
+typedef struct sfs_csr_form {
+    sfs_dtype values;
+    sfs_dtype
+        indices; /* int32, int64 or uint16; int32 becomes int64 in a batch of 2^31 non-zeros */
+    bool whole;  /* a whole matrix, not a batch: indptr is always int64, indices stay */
+} sfs_csr_form;
 
 /* Both take the list over, also on failure. The caller closes the file. */
-sfs_status sfs_csr_open(sfs_row_list *rows, const sfs_csr_header *header, sfs_file **out,
-                        sfs_error *error);
-sfs_status sfs_csr_array_open(sfs_row_list *rows, sfs_csr_width width, sfs_csr_array array,
+sfs_status sfs_csr_open(sfs_row_list *rows, const sfs_csr_form *form, const sfs_csr_header *header,
+                        sfs_file **out, sfs_error *error);
+sfs_status sfs_csr_array_open(sfs_row_list *rows, const sfs_csr_form *form, sfs_csr_array array,
                               sfs_file **out, sfs_error *error);
 
 #endif

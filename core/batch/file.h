@@ -23,7 +23,8 @@ struct sfs_part {
         const sfs_array *array;     /* a part of mapped elements */
         const sfs_strings *strings; /* a part of fixed-width strings, each ... */
     };
-    uint32_t width; /* ... or array elements, of so many bytes */
+    uint32_t width;  /* ... of so many bytes */
+    sfs_dtype dtype; /* of the elements of an array that is made */
 };
 
 struct sfs_file {

@@ -39,6 +39,8 @@ static sfs_status locate_rows(void *context, sfs_error *error)
         SFS_TRY(sfs_matrix_locate(list->matrix, (uint64_t)list->rows[i], &place, error));
         sfs_shards_note(&read, list->matrix, place.shard);
         list->starts[i] = place.start;
+        if (list->sizes)
+            list->sizes[i] = place.size;
         indptr[i + 1] = indptr[i] + place.nnz;
     }
     list->nnz = (uint64_t)indptr[list->count];
@@ -64,7 +66,10 @@ sfs_status sfs_row_list_table(const sfs_collection *collection, const sfs_matrix
     *out = (sfs_row_list){.collection = collection, .matrix = matrix, .count = count, .rows = rows};
     out->starts = malloc((count + 1) * sizeof *out->starts);
     out->indptr = malloc((count + 1) * sizeof(int64_t));
-    sfs_status status = out->starts && out->indptr
+    bool packed = matrix->codec == SFS_CODEC_PACKED;
+    if (packed)
+        out->sizes = malloc((count + 1) * sizeof *out->sizes);
+    sfs_status status = out->starts && out->indptr && (out->sizes || !packed)
                             ? sfs_guard(&collection->files, locate_rows, out, error)
                             : sfs_fail_memory(error);
     if (status) {
@@ -114,6 +119,7 @@ void sfs_row_list_close(sfs_row_list *list)
 {
     free(list->rows);
     free(list->starts);
+    free(list->sizes);
     free(list->indptr);
     *list = (sfs_row_list){0};
 }
@@ -159,6 +165,7 @@ sfs_status sfs_row_list_place(const sfs_row_list *list, uint64_t i, sfs_row_plac
     if (!list->rows)
         return sfs_matrix_locate(list->matrix, list->first + i, out, error);
     uint32_t nnz = (uint32_t)(indptr_at(list, i + 1) - indptr_at(list, i));
-    *out = sfs_matrix_place(list->matrix, (uint64_t)list->rows[i], list->starts[i], nnz);
+    *out = sfs_matrix_place(list->matrix, (uint64_t)list->rows[i], list->starts[i],
+                            list->sizes ? list->sizes[i] : 0, nnz);
     return 0;
 }

@@ -14,7 +14,8 @@ typedef struct sfs_row_list {
     uint64_t count, nnz;
     uint64_t first;   /* of a run: the rows are first, first + 1, ... */
     int64_t *rows;    /* owned: count of them; NULL: a run */
-    uint64_t *starts; /* owned: where each row lies, as in sfs_row_place */
+    uint64_t *starts; /* owned: where each row lies, as in sfs_row_place ... */
+    uint32_t *sizes;  /* ... owned; NULL where the codec is not packed */
     void *indptr;     /* owned: count + 1 int32, or int64 where `wide` */
     bool wide;        /* nnz needs int64 */
 } sfs_row_list;

@@ -2,15 +2,20 @@
 /* The dense codec: a row is all its columns; its non-zeros are found when it is read. */
 #include <inttypes.h>
 
+#include "codec/cast.h"
 #include "codec/codec.h"
 #include "codec/nonzero.h"
 #include "codec/row_check.h"
 
-static const uint8_t *begin(const sfs_matrix *matrix, const sfs_row_place *place,
-                            sfs_row_array array)
+enum { HELD_ITEMS = 256 };
+
+static sfs_extent extent(const sfs_matrix *matrix, const sfs_row_place *place, sfs_row_array array)
 {
     (void)array;
-    return place->shard->data.items + place->row * matrix->columns * matrix->dtype.size;
+    uint64_t length = matrix->columns * matrix->dtype.size;
+    return (sfs_extent){.map = place->shard->data.map,
+                        .bytes = place->shard->data.items + place->row * length,
+                        .length = length};
 }
 
 static inline __attribute__((always_inline)) uint64_t count(const uint8_t *items, uint64_t columns,
@@ -26,7 +31,7 @@ static sfs_status verify(const sfs_matrix *matrix, const sfs_row_place *place, s
 {
     if (!place->nnz || sfs_row_was_verified(place))
         return 0;
-    const uint8_t *items = begin(matrix, place, SFS_ROW_VALUES);
+    const uint8_t *items = extent(matrix, place, SFS_ROW_VALUES).bytes;
     uint64_t mask = sfs_nonzero_mask(matrix->dtype), nonzeros = 0;
     SFS_FOR_SIZE(matrix->dtype.size, nonzeros = count(items, matrix->columns, ELEMENT, mask))
     if (nonzeros != place->nnz)
@@ -36,59 +41,66 @@ static sfs_status verify(const sfs_matrix *matrix, const sfs_row_place *place, s
                         place->shard->data.map->name, place->nnz,
                         place->shard->first_row + place->row,
                         (uint64_t)(items - place->shard->data.map->bytes), nonzeros);
-    return sfs_row_check(matrix, place, sfs_checksum(items, matrix->columns * matrix->dtype.size),
-                         items, error);
+    SFS_TRY(sfs_row_check(matrix, place, sfs_checksum(items, matrix->columns * matrix->dtype.size),
+                          items, error));
+    sfs_row_remember(place);
+    return 0;
 }
 
-/* Bytes [skip, skip + length) of a sequence of elements that is handed over one by one. */
-struct window {
-    uint64_t skip, length, at; /* at: the byte of the sequence where the next element begins */
+/* The row's non-zeros from number `first` on, `count` of them, on their way out as another type. */
+struct output {
+    sfs_dtype stored, wanted;
+    uint64_t first, count, seen;
     uint8_t *out;
+    uint32_t held;
+    uint8_t items[HELD_ITEMS * sizeof(uint64_t)];
 };
 
-static inline __attribute__((always_inline)) void window_put(struct window *window,
-                                                             const void *element, uint64_t size)
+static void flush(struct output *output)
 {
-    uint64_t start = window->at;
-    window->at += size;
-    if (start >= window->skip && window->at <= window->skip + window->length) {
-        memcpy(window->out + (start - window->skip), element, size);
-        return;
-    }
-    uint64_t from = start > window->skip ? start : window->skip;
-    uint64_t end = window->skip + window->length;
-    uint64_t to = window->at < end ? window->at : end;
-    if (from < to)
-        memcpy(window->out + (from - window->skip), (const uint8_t *)element + (from - start),
-               to - from);
+    sfs_cast(output->stored, output->items, output->wanted, output->out, output->held);
+    output->out += output->held * output->wanted.size;
+    output->held = 0;
 }
 
 static inline __attribute__((always_inline)) void scan(const uint8_t *items, uint64_t columns,
                                                        uint32_t size, uint64_t mask,
-                                                       bool want_columns, struct window *window)
+                                                       bool want_columns, struct output *output)
 {
-    uint64_t end = window->skip + window->length;
-    for (uint64_t column = 0; column < columns && window->at < end; column++) {
+    for (uint64_t column = 0; column < columns && output->count; column++) {
         const uint8_t *item = items + column * size;
-        if (!sfs_is_nonzero(item, size, mask))
+        if (!sfs_is_nonzero(item, size, mask) || output->seen++ < output->first)
             continue;
         int32_t index = (int32_t)column;
         if (want_columns)
-            window_put(window, &index, sizeof index);
+            memcpy(output->items + output->held * sizeof index, &index, sizeof index);
         else
-            window_put(window, item, size);
+            memcpy(output->items + output->held * size, item, size);
+        output->count--;
+        if (++output->held == HELD_ITEMS)
+            flush(output);
     }
 }
 
-static void emit(const sfs_matrix *matrix, const sfs_row_place *place, sfs_row_array array,
-                 uint64_t skip, uint64_t length, sfs_sink *sink)
+/* Where the row has fewer non-zeros by now, because somebody changed the file, zeros follow. */
+static sfs_status decode(const sfs_matrix *matrix, const sfs_row_place *place, sfs_row_array array,
+                         sfs_dtype wanted, uint32_t first, uint32_t count, void *out,
+                         sfs_error *error)
 {
-    struct window window = {skip, length, 0, sfs_sink_room(sink, length)};
-    const uint8_t *items = begin(matrix, place, array);
-    uint64_t mask = sfs_nonzero_mask(matrix->dtype);
+    (void)error;
     bool want_columns = array == SFS_ROW_INDICES;
+    struct output output = {.stored = want_columns ? (sfs_dtype){'i', 4} : matrix->dtype,
+                            .wanted = wanted,
+                            .first = first,
+                            .count = count,
+                            .out = out};
+    const uint8_t *items = extent(matrix, place, array).bytes;
+    uint64_t mask = sfs_nonzero_mask(matrix->dtype);
     SFS_FOR_SIZE(matrix->dtype.size,
-                 scan(items, matrix->columns, ELEMENT, mask, want_columns, &window))
+                 scan(items, matrix->columns, ELEMENT, mask, want_columns, &output))
+    flush(&output);
+    memset(output.out, 0, output.count * wanted.size);
+    return 0;
 }
 
-const sfs_codec sfs_codec_dense = {.verify = verify, .emit = emit, .begin = begin};
+const sfs_codec sfs_codec_dense = {.verify = verify, .decode = decode, .extent = extent};

@@ -10,7 +10,13 @@ static inline bool sfs_row_was_verified(const sfs_row_place *place)
     return sfs_bit_get(place->shard->verified, place->row);
 }
 
-/* `bytes`, in shard's data, is where the row's values begin: what the message names. */
+static inline void sfs_row_remember(const sfs_row_place *place)
+{
+    sfs_bit_set(place->shard->verified, place->row);
+}
+
+/* EIO where sum is not the row's checksum. `bytes`, in shard's data, is where the row's values
+ * begin: what the message names. */
 sfs_status sfs_row_check(const sfs_matrix *matrix, const sfs_row_place *place, uint32_t sum,
                          const uint8_t *bytes, sfs_error *error);
 

@@ -9,7 +9,8 @@
 #include "convert/table_writer.h"
 
 typedef enum sfs_codec_choice {
-    SFS_CHOOSE_BY_SOURCE, /* sparse: raw; dense: dense */
+    SFS_CHOOSE_BY_SOURCE, /* sparse: packed; dense: dense */
+    SFS_CHOOSE_PACKED,
     SFS_CHOOSE_RAW,
     SFS_CHOOSE_DENSE,
 } sfs_codec_choice;
@@ -29,8 +30,10 @@ enum { SFS_CONVERT_BUFFER = 32 << 20 };
 static inline sfs_codec_id sfs_codec_chosen(sfs_codec_choice choice, bool sparse)
 {
     if (choice == SFS_CHOOSE_BY_SOURCE)
-        return sparse ? SFS_CODEC_RAW : SFS_CODEC_DENSE;
-    return choice == SFS_CHOOSE_RAW ? SFS_CODEC_RAW : SFS_CODEC_DENSE;
+        return sparse ? SFS_CODEC_PACKED : SFS_CODEC_DENSE;
+    return choice == SFS_CHOOSE_PACKED ? SFS_CODEC_PACKED
+           : choice == SFS_CHOOSE_RAW  ? SFS_CODEC_RAW
+                                       : SFS_CODEC_DENSE;
 }
 
 /* Opens `output` for the rows of the source, writes all of it, and leaves the commit to the caller;

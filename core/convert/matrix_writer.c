@@ -6,14 +6,23 @@
 #include <string.h>
 
 #include "codec/nonzero.h"
+#include "codec/record_encode.h"
+#include "convert/exactness.h"
 #include "store/checksum.h"
 
 enum { STAGED_ROWS = 4096 };
 
 /* The files of the shard being written. */
-enum { BASES, DELTAS, NNZ, CHECKS, INDICES, DATA, FILES };
+enum { BASES, DELTAS, NNZ, CHECKS, RECORD_BASES, RECORD_DELTAS, INDICES, DATA, FILES };
 
-static const char *const roles[FILES] = {"bases", "deltas", "nnz", "checks", "indices", "data"};
+static const char *const roles[FILES] = {"bases",        "deltas",        "nnz",     "checks",
+                                         "record_bases", "record_deltas", "indices", "data"};
+
+/* Offsets of rows: each 64th as it is, and what the others are beyond it. */
+struct offsets {
+    uint64_t total, base; /* of the open shard so far, and at the last base */
+    uint32_t staged[STAGED_ROWS];
+};
 
 struct sfs_matrix_writer {
     sfs_output *output; /* borrowed */
@@ -23,12 +32,15 @@ struct sfs_matrix_writer {
     json_t *current;                /* owned: of the open one, or NULL */
     sfs_array_file *files[FILES];   /* owned; NULL when no shard is open */
     uint64_t rows, nnz;             /* in all */
-    uint64_t shard_rows, shard_nnz; /* in the open shard */
-    uint64_t base;                  /* shard_nnz at the last base */
-    uint8_t *row;                   /* owned: a dense row, or the values of a sparse one */
-    int32_t *row_indices;           /* owned: of the non-zeros of a dense row */
+    uint64_t shard_rows;            /* in the open shard */
+    struct offsets nonzeros, bytes; /* bytes: of packed rows */
+    sfs_record_encoder *encoder;    /* owned: of the codec packed, else NULL */
+    sfs_exactness exactness;
+    uint64_t file_bytes[FILES]; /* of the finished shards */
+    uint8_t *row;               /* owned: a dense row, or the values of a sparse one */
+    int32_t *row_indices;       /* owned: of the non-zeros of a dense row */
     size_t staged;
-    uint32_t nnz_staged[STAGED_ROWS], deltas_staged[STAGED_ROWS], checks_staged[STAGED_ROWS];
+    uint32_t nnz_staged[STAGED_ROWS], checks_staged[STAGED_ROWS];
 };
 
 static sfs_dtype smallest_unsigned(uint64_t max)
@@ -51,10 +63,14 @@ sfs_status sfs_matrix_writer_open(sfs_output *output, const sfs_matrix_spec *spe
         writer->spec.codec =
             SFS_CODEC_RAW; /* without columns there is nothing to lay out densely */
     writer->nnz_dtype = smallest_unsigned(spec->columns);
+    sfs_exactness_open(&writer->exactness, spec->dtype);
     writer->shards = json_array();
-    if (!writer->shards) {
+    sfs_status status = writer->shards ? 0 : sfs_fail_memory(error);
+    if (!status && writer->spec.codec == SFS_CODEC_PACKED)
+        status = sfs_record_encoder_new(spec->dtype, &writer->encoder, error);
+    if (status) {
         sfs_matrix_writer_abort(writer);
-        return sfs_fail_memory(error);
+        return status;
     }
     *out = writer;
     return 0;
@@ -73,17 +89,23 @@ static sfs_status create(sfs_matrix_writer *writer, int file, sfs_dtype dtype, u
 
 static sfs_status open_shard(sfs_matrix_writer *writer, sfs_error *error)
 {
-    sfs_dtype dtype = writer->spec.dtype;
-    bool dense = writer->spec.codec == SFS_CODEC_DENSE;
+    const sfs_dtype offset = {'u', 8}, delta = {'u', 4}, check = {'u', 4};
+    sfs_codec_id codec = writer->spec.codec;
     writer->current = json_object();
-    writer->shard_rows = writer->shard_nnz = 0;
-    SFS_TRY(create(writer, BASES, (sfs_dtype){'u', 8}, 0, true, error));
-    SFS_TRY(create(writer, DELTAS, (sfs_dtype){'u', 4}, 0, true, error));
+    writer->shard_rows = writer->nonzeros.total = writer->bytes.total = 0;
+    SFS_TRY(create(writer, BASES, offset, 0, true, error));
+    SFS_TRY(create(writer, DELTAS, delta, 0, true, error));
     SFS_TRY(create(writer, NNZ, writer->nnz_dtype, 0, true, error));
-    SFS_TRY(create(writer, CHECKS, (sfs_dtype){'u', 4}, 0, true, error));
-    if (!dense)
+    SFS_TRY(create(writer, CHECKS, check, 0, true, error));
+    if (codec == SFS_CODEC_PACKED) {
+        SFS_TRY(create(writer, RECORD_BASES, offset, 0, true, error));
+        SFS_TRY(create(writer, RECORD_DELTAS, delta, 0, true, error));
+        return create(writer, DATA, (sfs_dtype){'u', 1}, 0, false, error);
+    }
+    if (codec == SFS_CODEC_RAW)
         SFS_TRY(create(writer, INDICES, (sfs_dtype){'i', 4}, 0, false, error));
-    return create(writer, DATA, dtype, dense ? writer->spec.columns : 0, false, error);
+    return create(writer, DATA, writer->spec.dtype,
+                  codec == SFS_CODEC_DENSE ? writer->spec.columns : 0, false, error);
 }
 
 static sfs_status append_narrow(sfs_matrix_writer *writer, sfs_error *error)
@@ -99,7 +121,10 @@ static sfs_status flush_staged(sfs_matrix_writer *writer, sfs_error *error)
 {
     size_t bytes = writer->staged * sizeof(uint32_t);
     SFS_TRY(append_narrow(writer, error));
-    SFS_TRY(sfs_array_file_append(writer->files[DELTAS], writer->deltas_staged, bytes, error));
+    SFS_TRY(sfs_array_file_append(writer->files[DELTAS], writer->nonzeros.staged, bytes, error));
+    if (writer->encoder)
+        SFS_TRY(sfs_array_file_append(writer->files[RECORD_DELTAS], writer->bytes.staged, bytes,
+                                      error));
     SFS_TRY(sfs_array_file_append(writer->files[CHECKS], writer->checks_staged, bytes, error));
     writer->staged = 0;
     return 0;
@@ -111,13 +136,16 @@ static sfs_status close_shard(sfs_matrix_writer *writer, sfs_error *error)
     for (int i = 0; i < FILES; i++) {
         sfs_array_file *file = writer->files[i];
         writer->files[i] = NULL;
-        if (file)
-            SFS_TRY(sfs_array_file_finish(file, error));
+        if (!file)
+            continue;
+        writer->file_bytes[i] += sfs_array_file_bytes(file);
+        SFS_TRY(sfs_array_file_finish(file, error));
     }
     char typestr[SFS_TYPESTR];
     sfs_dtype_typestr(writer->nnz_dtype, typestr);
     json_object_set_new(writer->current, "nnz_dtype", json_string(typestr));
-    json_object_set_new(writer->current, "nnz_total", json_integer((json_int_t)writer->shard_nnz));
+    json_object_set_new(writer->current, "nnz_total",
+                        json_integer((json_int_t)writer->nonzeros.total));
     json_array_append_new(writer->shards, writer->current);
     writer->current = NULL;
     return 0;
@@ -138,25 +166,36 @@ static sfs_status prepare_rows(sfs_matrix_writer *writer, uint64_t *rows, sfs_er
     return 0;
 }
 
-/* Notes one row's extent and checksum; its bytes are appended by the caller. */
-static inline sfs_status note_row(sfs_matrix_writer *writer, uint32_t nnz, uint32_t check,
-                                  sfs_error *error)
+/* Notes where the next row begins, and adds what it takes. */
+static inline sfs_status note_offset(sfs_matrix_writer *writer, struct offsets *offsets, int bases,
+                                     uint64_t length, sfs_error *error)
 {
     if (writer->shard_rows % SFS_BASE_ROWS == 0) {
-        writer->base = writer->shard_nnz;
-        SFS_TRY(
-            sfs_array_file_append(writer->files[BASES], &writer->base, sizeof writer->base, error));
+        offsets->base = offsets->total;
+        SFS_TRY(sfs_array_file_append(writer->files[bases], &offsets->base, sizeof offsets->base,
+                                      error));
     }
-    uint64_t delta = writer->shard_nnz - writer->base;
+    uint64_t delta = offsets->total - offsets->base;
     if (delta > UINT32_MAX)
-        return sfs_fail(error, -EINVAL,
-                        "%s: expected fewer than 2^32 non-zeros in 64 rows, found more before row "
-                        "%" PRIu64,
-                        writer->spec.name, writer->rows);
+        return sfs_fail(
+            error, -EINVAL,
+            "%s: expected fewer than 2^32 %s in 64 rows, found more before row %" PRIu64,
+            writer->spec.name, bases == BASES ? "non-zeros" : "bytes", writer->rows);
+    offsets->staged[writer->staged] = (uint32_t)delta;
+    offsets->total += length;
+    return 0;
+}
+
+/* Notes one row's extent and checksum; its bytes are appended by the caller. `size` is that of a
+ * record. */
+static inline sfs_status note_row(sfs_matrix_writer *writer, uint32_t nnz, uint64_t size,
+                                  uint32_t check, sfs_error *error)
+{
+    SFS_TRY(note_offset(writer, &writer->nonzeros, BASES, nnz, error));
+    if (writer->encoder)
+        SFS_TRY(note_offset(writer, &writer->bytes, RECORD_BASES, size, error));
     writer->nnz_staged[writer->staged] = nnz;
-    writer->deltas_staged[writer->staged] = (uint32_t)delta;
     writer->checks_staged[writer->staged] = check;
-    writer->shard_nnz += nnz;
     writer->nnz += nnz;
     writer->shard_rows++;
     writer->rows++;
@@ -168,10 +207,15 @@ static sfs_status put_dense_row(sfs_matrix_writer *writer, const uint8_t *row, u
 {
     uint64_t bytes = writer->spec.columns * writer->spec.dtype.size;
     SFS_TRY(sfs_array_file_append(writer->files[DATA], row, bytes, error));
-    return note_row(writer, nnz, nnz ? sfs_checksum(row, bytes) : 0, error);
+    sfs_exactness_note(&writer->exactness, writer->rows, row, writer->spec.columns);
+    return note_row(writer, nnz, 0, nnz ? sfs_checksum(row, bytes) : 0, error);
 }
 
-/* Rows that fit the open shard, into the raw codec: their entries are one run already. */
+/* How rows that fit the open shard are put into a codec. */
+typedef sfs_status put_rows(sfs_matrix_writer *writer, uint64_t rows, const uint32_t *nnz,
+                            const int32_t *indices, const uint8_t *values, sfs_error *error);
+
+/* The raw codec: their entries are one run already. */
 static sfs_status put_raw(sfs_matrix_writer *writer, uint64_t rows, const uint32_t *nnz,
                           const int32_t *indices, const uint8_t *values, sfs_error *error)
 {
@@ -181,11 +225,34 @@ static sfs_status put_raw(sfs_matrix_writer *writer, uint64_t rows, const uint32
         if (nnz[i])
             check = sfs_checksum_pair(indices + done, nnz[i] * sizeof *indices,
                                       values + done * size, nnz[i] * size);
+        sfs_exactness_note(&writer->exactness, writer->rows, values + done * size, nnz[i]);
         done += nnz[i];
-        SFS_TRY(note_row(writer, nnz[i], check, error));
+        SFS_TRY(note_row(writer, nnz[i], 0, check, error));
     }
     SFS_TRY(sfs_array_file_append(writer->files[INDICES], indices, done * sizeof *indices, error));
     return sfs_array_file_append(writer->files[DATA], values, done * size, error);
+}
+
+/* Rows that fit the open shard, into the packed codec. */
+static sfs_status put_packed(sfs_matrix_writer *writer, uint64_t rows, const uint32_t *nnz,
+                             const int32_t *indices, const uint8_t *values, sfs_error *error)
+{
+    for (uint64_t i = 0; i < rows; i++) {
+        const uint8_t *record = NULL;
+        uint64_t size = 0;
+        uint32_t check = 0;
+        if (nnz[i]) {
+            SFS_TRY(
+                sfs_record_encode(writer->encoder, nnz[i], indices, values, &record, &size, error));
+            check = sfs_checksum(record, size);
+        }
+        sfs_exactness_note(&writer->exactness, writer->rows, values, nnz[i]);
+        SFS_TRY(note_row(writer, nnz[i], size, check, error));
+        SFS_TRY(sfs_array_file_append(writer->files[DATA], record, size, error));
+        indices += nnz[i];
+        values += (uint64_t)nnz[i] * writer->spec.dtype.size;
+    }
+    return 0;
 }
 
 static inline __attribute__((always_inline)) uint32_t scatter(uint8_t *row, uint32_t count,
@@ -234,10 +301,10 @@ sfs_status sfs_matrix_writer_sparse(sfs_matrix_writer *writer, uint64_t rows, co
     while (rows) {
         uint64_t taken = rows, entries = 0;
         SFS_TRY(prepare_rows(writer, &taken, error));
-        if (writer->spec.codec == SFS_CODEC_RAW)
-            SFS_TRY(put_raw(writer, taken, nnz, indices, bytes, error));
-        else
-            SFS_TRY(spread(writer, taken, nnz, indices, bytes, error));
+        put_rows *put = writer->spec.codec == SFS_CODEC_RAW      ? put_raw
+                        : writer->spec.codec == SFS_CODEC_PACKED ? put_packed
+                                                                 : spread;
+        SFS_TRY(put(writer, taken, nnz, indices, bytes, error));
         for (uint64_t i = 0; i < taken; i++)
             entries += nnz[i];
         nnz += taken;
@@ -277,26 +344,58 @@ sfs_status sfs_matrix_writer_dense(sfs_matrix_writer *writer, uint64_t rows, con
                      nnz = gather(row, columns, ELEMENT, mask, writer->row_indices, writer->row))
         if (writer->spec.codec == SFS_CODEC_DENSE)
             SFS_TRY(put_dense_row(writer, row, nnz, error));
+        else if (writer->spec.codec == SFS_CODEC_PACKED)
+            SFS_TRY(put_packed(writer, 1, &nnz, writer->row_indices, writer->row, error));
         else
             SFS_TRY(put_raw(writer, 1, &nnz, writer->row_indices, writer->row, error));
     }
     return 0;
 }
 
+/* Bytes of the matrix's files, by what they are for. */
+static json_t *describe_bytes(const sfs_matrix_writer *writer)
+{
+    uint64_t rows = 0, indices = writer->file_bytes[INDICES], values = writer->file_bytes[DATA];
+    for (int i = 0; i < INDICES; i++)
+        rows += writer->file_bytes[i];
+    if (writer->encoder) {
+        indices = sfs_record_encoder_totals(writer->encoder)->index_bytes;
+        values = sfs_record_encoder_totals(writer->encoder)->value_bytes;
+    }
+    return json_pack("{s:I, s:I, s:I}", "indices", (json_int_t)indices, "values",
+                     (json_int_t)values, "rows", (json_int_t)rows);
+}
+
+/* How many rows have their values in which mode of the packed codec. */
+static json_t *describe_modes(const sfs_matrix_writer *writer)
+{
+    static const char *const modes[SFS_RECORD_MODES] = {"counts", "numbers", "dictionary", "plain",
+                                                        "zstd"};
+    json_t *object = json_object();
+    for (int i = 0; writer->encoder && i < SFS_RECORD_MODES; i++)
+        json_object_set_new(
+            object, modes[i],
+            json_integer((json_int_t)sfs_record_encoder_totals(writer->encoder)->rows[i]));
+    return object;
+}
+
 static sfs_status describe(sfs_matrix_writer *writer, const sfs_matrix_stats *stats,
                            sfs_error *error)
 {
-    const char *codec = writer->spec.codec == SFS_CODEC_DENSE ? "dense" : "raw";
+    const char *codec = sfs_codec_name(writer->spec.codec);
     char typestr[SFS_TYPESTR];
     sfs_dtype_typestr(writer->spec.dtype, typestr);
-    json_t *matrix = json_pack("{s:s, s:s, s:s, s:I, s:I, s:O}", "name", writer->spec.name, "codec",
-                               codec, "dtype", typestr, "columns", (json_int_t)writer->spec.columns,
-                               "nnz", (json_int_t)writer->nnz, "shards", writer->shards);
-    json_t *summary = json_pack(
-        "{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I}", "name", sfs_layer_key(writer->spec.name),
-        "codec", codec, "dtype", typestr, "columns", (json_int_t)writer->spec.columns, "nnz",
-        (json_int_t)writer->nnz, "duplicates", (json_int_t)stats->duplicates, "unsorted_rows",
-        (json_int_t)stats->unsorted_rows, "explicit_zeros", (json_int_t)stats->explicit_zeros);
+    json_t *matrix = json_pack(
+        "{s:s, s:s, s:s, s:I, s:I, s:o, s:O}", "name", writer->spec.name, "codec", codec, "dtype",
+        typestr, "columns", (json_int_t)writer->spec.columns, "nnz", (json_int_t)writer->nnz,
+        "inexact", sfs_exactness_describe(&writer->exactness), "shards", writer->shards);
+    json_t *summary =
+        json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "name",
+                  sfs_layer_key(writer->spec.name), "codec", codec, "dtype", typestr, "columns",
+                  (json_int_t)writer->spec.columns, "nnz", (json_int_t)writer->nnz, "duplicates",
+                  (json_int_t)stats->duplicates, "unsorted_rows", (json_int_t)stats->unsorted_rows,
+                  "explicit_zeros", (json_int_t)stats->explicit_zeros, "bytes",
+                  describe_bytes(writer), "modes", describe_modes(writer));
     if (!matrix || !summary || json_array_append_new(writer->output->matrices, matrix) ||
         json_array_append_new(writer->output->summary, summary))
         return sfs_fail(error, -EINVAL, "cannot describe a matrix whose name is not UTF-8");
@@ -331,6 +430,7 @@ void sfs_matrix_writer_abort(sfs_matrix_writer *writer)
         sfs_array_file_abort(writer->files[i]);
     json_decref(writer->current);
     json_decref(writer->shards);
+    sfs_record_encoder_free(writer->encoder);
     free(writer->row_indices);
     free(writer->row);
     free(writer);

@@ -23,7 +23,7 @@ static const char help[] =
     "  -o, --output NAME.sfs  the collection to make; it must not exist\n"
     "      --layer NAME       convert layers/NAME alone, as X\n"
     "      --raw              convert raw/X alone, as X, with raw's own genes\n"
-    "      --codec CODEC      raw or dense; else sparse matrices are stored raw,\n"
+    "      --codec CODEC      packed, raw or dense; else sparse matrices are packed,\n"
     "                         dense ones dense\n"
     "      --shard-rows N     rows in a shard (all in one)\n"
     "      --json             print a summary as JSON\n"
@@ -53,12 +53,14 @@ static int option_error(const char *word)
 
 static int parse_codec(const char *value, sfs_codec_choice *out)
 {
-    if (!strcmp(value, "raw"))
+    if (!strcmp(value, "packed"))
+        *out = SFS_CHOOSE_PACKED;
+    else if (!strcmp(value, "raw"))
         *out = SFS_CHOOSE_RAW;
     else if (!strcmp(value, "dense"))
         *out = SFS_CHOOSE_DENSE;
     else
-        return usage_error("--codec: expected raw or dense, found", value);
+        return usage_error("--codec: expected packed, raw or dense, found", value);
     return 0;
 }
 
@@ -162,12 +164,33 @@ static size_t column_count(const sfs_output *output, const char *table)
            json_is_true(json_object_get(object, "has_index"));
 }
 
+/* What a non-zero takes on disk. */
+static void print_sizes(const sfs_output *output)
+{
+    const json_t *matrix;
+    size_t i;
+    json_array_foreach (output->summary, i, matrix) {
+        const json_t *bytes = json_object_get(matrix, "bytes");
+        double nnz = (double)json_integer_value(json_object_get(matrix, "nnz"));
+        double indices = (double)json_integer_value(json_object_get(bytes, "indices"));
+        double values = (double)json_integer_value(json_object_get(bytes, "values"));
+        double rows = (double)json_integer_value(json_object_get(bytes, "rows"));
+        if (nnz > 0)
+            fprintf(stderr, "%s: %s, %.3f bytes a non-zero: indices %.3f, values %.3f, rows %.3f\n",
+                    json_string_value(json_object_get(matrix, "name")),
+                    json_string_value(json_object_get(matrix, "codec")),
+                    (indices + values + rows) / nnz, indices / nnz, values / nnz, rows / nnz);
+    }
+}
+
 static void print_line(const struct command *command, const sfs_output *output, uint64_t variables,
                        double elapsed)
 {
-    if (!command->quiet)
-        fprintf(stderr, "%s: %" PRIu64 " rows, %" PRIu64 " variables, %" PRIu64 " bytes, %.1f s\n",
-                command->options.output, output->rows, variables, output->bytes, elapsed);
+    if (command->quiet)
+        return;
+    print_sizes(output);
+    fprintf(stderr, "%s: %" PRIu64 " rows, %" PRIu64 " variables, %" PRIu64 " bytes, %.1f s\n",
+            command->options.output, output->rows, variables, output->bytes, elapsed);
 }
 
 /* False where it could not be written: the collection is there all the same. */

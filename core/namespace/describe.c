@@ -36,7 +36,7 @@ static json_t *describe_matrix(const sfs_matrix *matrix)
     sfs_dtype_typestr(matrix->dtype, typestr);
     return json_pack("{s:I, s:I, s:I, s:s, s:s}", "rows", (json_int_t)matrix->rows, "columns",
                      (json_int_t)matrix->columns, "nnz", (json_int_t)matrix->nnz, "dtype", typestr,
-                     "codec", matrix->codec == SFS_CODEC_RAW ? "raw" : "dense");
+                     "codec", sfs_codec_name(matrix->codec));
 }
 
 static json_t *describe_view(const sfs_bound_view *bound)

@@ -276,14 +276,14 @@ static sfs_status open_address(const sfs_tree *tree, sfs_node node, sfs_file **o
         return sfs_fail(error, -EISDIR, "expected a file, found a directory");
     SFS_TRY(deal_rows(tree, view, &address, &rows, &repeated, error));
     if (address.kind >= SFS_ADDRESS_ARRAY)
-        return sfs_csr_array_open(&rows, SFS_CSR_BATCH,
+        return sfs_csr_array_open(&rows, &view->form,
                                   (sfs_csr_array)(address.kind - SFS_ADDRESS_ARRAY), out, error);
     sfs_csr_header header = {.epoch = (int64_t)address.epoch,
                              .rank = (int64_t)address.rank,
                              .batch = (int64_t)address.batch,
                              .seed = view->view.seed,
                              .repeated = repeated};
-    return sfs_csr_open(&rows, &header, out, error);
+    return sfs_csr_open(&rows, &view->form, &header, out, error);
 }
 
 static sfs_status open_rows(sfs_tree *tree, sfs_node node, sfs_file **out, sfs_error *error)
@@ -292,7 +292,7 @@ static sfs_status open_rows(sfs_tree *tree, sfs_node node, sfs_file **out, sfs_e
     sfs_row_list rows;
     SFS_TRY(
         sfs_rows_names_list(&tree->rows, node, tree->collection, tree->view.matrix, &rows, error));
-    return sfs_csr_open(&rows, &header, out, error);
+    return sfs_csr_open(&rows, &tree->view.form, &header, out, error);
 }
 
 static sfs_status open_fixed(const sfs_tree *tree, const sfs_fixed *fixed, sfs_file **out,
@@ -307,7 +307,10 @@ static sfs_status open_fixed(const sfs_tree *tree, const sfs_fixed *fixed, sfs_f
     case SFS_FIXED_MATRIX:
         SFS_TRY(sfs_row_list_run(tree->collection, fixed->matrix, 0, fixed->matrix->rows, &rows,
                                  error));
-        return sfs_csr_array_open(&rows, SFS_CSR_WHOLE, fixed->array, out, error);
+        return sfs_csr_array_open(
+            &rows,
+            &(sfs_csr_form){.values = fixed->matrix->dtype, .indices = {'i', 4}, .whole = true},
+            fixed->array, out, error);
     default:
         return sfs_fail(error, -EISDIR, "expected a file, found a directory");
     }

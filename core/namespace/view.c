@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "codec/cast.h"
 #include "namespace/number.h"
 
 /* A word of a key with few values, and what it stands for. */
@@ -23,6 +24,9 @@ static const struct word tails[] = {{"even", SFS_TAIL_EVEN},
                                     {"drop", SFS_TAIL_DROP},
                                     {0}};
 static const struct word formats[] = {{"csr", SFS_FORMAT_CSR}, {"dir", SFS_FORMAT_DIR}, {0}};
+
+static const struct word index_sizes[] = {{"int32", 4}, {"int64", 8}, {"uint16", 2}, {0}};
+static const struct word switches[] = {{"0", false}, {"1", true}, {0}};
 
 static const char *word_name(const struct word *words, int value)
 {
@@ -110,6 +114,20 @@ static sfs_status set_formats(sfs_view *view, const char *value, sfs_error *erro
     return 0;
 }
 
+static sfs_status set_value_type(sfs_view *view, const char *value, sfs_error *error)
+{
+    view->value_type = sfs_value_type_find(value);
+    if (view->value_type < SFS_VALUE_TYPES || !strcmp(value, "store"))
+        return 0;
+    char accepted[128] = "store";
+    for (size_t i = 0; i < SFS_VALUE_TYPES; i++) {
+        size_t used = strlen(accepted);
+        snprintf(accepted + used, sizeof accepted - used, ", %s", sfs_value_types[i].name);
+    }
+    return sfs_fail(error, -EINVAL, "value_dtype: expected one of %s, found \"%.80s\"", accepted,
+                    value);
+}
+
 static sfs_status set_layer(sfs_view *view, const char *value, sfs_error *error)
 {
     if (!*value || strlen(value) >= sizeof view->layer)
@@ -132,7 +150,9 @@ sfs_status sfs_view_new(sfs_view **out, sfs_error *error)
                        .order = SFS_ORDER_SHUFFLE,
                        .tail = SFS_TAIL_EVEN,
                        .formats = SFS_FORMAT_CSR,
-                       .layer = "X"};
+                       .layer = "X",
+                       .value_type = SFS_VALUE_TYPES,
+                       .index_dtype = {'i', 4}};
     return 0;
 }
 
@@ -143,8 +163,12 @@ void sfs_view_free(sfs_view *view)
 
 bool sfs_view_has_key(const char *key)
 {
-    return find_number(key) || !strcmp(key, "order") || !strcmp(key, "tail") ||
-           !strcmp(key, "layer") || !strcmp(key, "formats");
+    static const char *const others[] = {"order",       "tail",        "layer", "formats",
+                                         "value_dtype", "index_dtype", "lossy", NULL};
+    for (const char *const *other = others; *other; other++)
+        if (!strcmp(key, *other))
+            return true;
+    return find_number(key);
 }
 
 sfs_status sfs_view_set(sfs_view *view, const char *key, const char *value, sfs_error *error)
@@ -157,6 +181,18 @@ sfs_status sfs_view_set(sfs_view *view, const char *key, const char *value, sfs_
         return set_layer(view, value, error);
     if (!strcmp(key, "formats"))
         return set_formats(view, value, error);
+    if (!strcmp(key, "value_dtype"))
+        return set_value_type(view, value, error);
+    if (!strcmp(key, "index_dtype")) {
+        SFS_TRY(take_word(index_sizes, key, value, &word, error));
+        view->index_dtype = (sfs_dtype){word == 2 ? 'u' : 'i', (uint32_t)word};
+        return 0;
+    }
+    if (!strcmp(key, "lossy")) {
+        SFS_TRY(take_word(switches, key, value, &word, error));
+        view->lossy = word;
+        return 0;
+    }
     if (!strcmp(key, "order")) {
         SFS_TRY(take_word(orders, key, value, &word, error));
         view->order = (sfs_order_kind)word;
@@ -170,7 +206,8 @@ sfs_status sfs_view_set(sfs_view *view, const char *key, const char *value, sfs_
     }
     return sfs_fail(error, -EINVAL,
                     "expected one of the keys batch_size, world_size, seed, order, block_size, "
-                    "window, tail, layer, epochs, formats, found \"%.80s\"",
+                    "window, tail, layer, value_dtype, index_dtype, lossy, epochs, formats, found "
+                    "\"%.80s\"",
                     key);
 }
 
@@ -195,12 +232,44 @@ static sfs_status unknown_layer(const sfs_collection *collection, const char *la
                     *names ? names : "none", layer);
 }
 
+/* Refuses types that would lose values, unless that is asked for. */
+static sfs_status bind_form(const sfs_view *view, const sfs_matrix *matrix, sfs_csr_form *out,
+                            sfs_error *error)
+{
+    bool stored = view->value_type == SFS_VALUE_TYPES;
+    *out =
+        (sfs_csr_form){.values = stored ? matrix->dtype : sfs_value_types[view->value_type].dtype,
+                       .indices = view->index_dtype};
+    if (view->index_dtype.size == 2 && matrix->columns > UINT16_MAX + 1)
+        return sfs_fail(error, -EINVAL,
+                        "index_dtype: expected at most 65536 columns for uint16, found %" PRIu64
+                        " in %s",
+                        matrix->columns, view->layer);
+    if (stored || view->lossy || sfs_dtype_same(out->values, matrix->dtype))
+        return 0;
+    const char *name = sfs_value_types[view->value_type].name;
+    const sfs_misfit *misfit = &matrix->misfits[view->value_type];
+    if (!matrix->misfits_known)
+        return sfs_fail(error, -EINVAL,
+                        "value_dtype: expected a collection that says whether %s fits %s, found "
+                        "that it does not: convert the data again, or add lossy=1",
+                        view->layer, name);
+    if (misfit->found)
+        return sfs_fail(error, -EINVAL,
+                        "value_dtype: expected values that fit %s, found %s in row %" PRIu64
+                        " of %s: choose another dtype, or add lossy=1 for the nearest values",
+                        name, misfit->value, misfit->row, view->layer);
+    return 0;
+}
+
 sfs_status sfs_view_bind(const sfs_view *view, const sfs_collection *collection,
                          sfs_bound_view *out, sfs_error *error)
 {
     *out = (sfs_bound_view){.view = *view, .matrix = find_layer(collection, view->layer)};
     if (!out->matrix && view->layer_given)
         return unknown_layer(collection, view->layer, error);
+    if (out->matrix)
+        SFS_TRY(bind_form(view, out->matrix, &out->form, error));
     if (view->order == SFS_ORDER_BLOCK && view->window % view->block_size != 0)
         return sfs_fail(error, -EINVAL,
                         "window: expected a multiple of block_size (%" PRIu64 "), found %" PRIu64,

@@ -3,6 +3,7 @@
 #ifndef SFS_NAMESPACE_VIEW_H
 #define SFS_NAMESPACE_VIEW_H
 
+#include "batch/csr_file.h"
 #include "order/deal.h"
 #include "order/order.h"
 #include "shufflefs/view.h"
@@ -23,12 +24,16 @@ struct sfs_view {
     unsigned formats;
     char layer[256];
     bool layer_given;
+    size_t value_type;     /* of sfs_value_types; SFS_VALUE_TYPES: that of the matrix */
+    sfs_dtype index_dtype; /* int32, int64 or uint16 */
+    bool lossy;            /* values that do not fit value_type become the nearest that do */
 };
 
 /* A view of one collection: checked, with what follows from both. */
 typedef struct sfs_bound_view {
     sfs_view view;
     const sfs_matrix *matrix; /* NULL: the collection has no X, and there are no batches */
+    sfs_csr_form form;        /* what its batches are made of */
     sfs_deal_spec deal;
     uint64_t steps; /* batches of a rank */
 } sfs_bound_view;

@@ -5,11 +5,18 @@
 #define SFS_STORE_MATRIX_H
 
 #include "store/files.h"
+#include "store/value_type.h"
 
 typedef enum sfs_codec_id {
     SFS_CODEC_RAW,
     SFS_CODEC_DENSE,
+    SFS_CODEC_PACKED,
+    SFS_CODECS,
 } sfs_codec_id;
+
+/* How a codec is called, and the codec that is called so: EBADMSG where none is. */
+const char *sfs_codec_name(sfs_codec_id codec);
+sfs_status sfs_codec_parse(const char *name, sfs_codec_id *out, sfs_error *error);
 
 enum { SFS_BASE_ROWS = 64 }; /* rows that share one base */
 
@@ -22,14 +29,20 @@ typedef struct sfs_matrix_shard {
     sfs_array nnz;                  /* uint8, uint16 or uint32 */
     sfs_array checks;               /* uint32: a checksum a row */
     sfs_array indices;              /* raw: int32, nnz_total */
-    sfs_array data;                 /* raw: nnz_total; dense: rows x columns */
-    _Atomic uint64_t *verified;     /* owned; bit r: row r was found to match its checksum */
+    sfs_array data;                 /* raw: nnz_total; dense: rows x columns; packed: uint8 */
+    /* packed: row r is the bytes of data from record_bases[r / 64] + record_deltas[r] on, up to
+     * those of the next row. */
+    sfs_array record_bases;     /* uint64 */
+    sfs_array record_deltas;    /* uint32 */
+    _Atomic uint64_t *verified; /* owned; bit r: row r was found to match its checksum */
 } sfs_matrix_shard;
 
 typedef struct sfs_matrix {
     char *name; /* owned: X, raw/X or layers/NAME */
     sfs_codec_id codec;
     sfs_dtype dtype;
+    sfs_misfit misfits[SFS_VALUE_TYPES]; /* what types other than dtype cannot hold ... */
+    bool misfits_known;                  /* ... if that was recorded */
     uint64_t rows, columns, nnz;
     sfs_matrix_shard *shards; /* owned */
     size_t shard_count;
@@ -46,7 +59,8 @@ const char *sfs_layer_key(const char *matrix_name);
 typedef struct sfs_row_place {
     const sfs_matrix_shard *shard;
     uint64_t row;   /* within the shard */
-    uint64_t start; /* non-zeros of the shard before it */
+    uint64_t start; /* non-zeros of the shard before it; packed: bytes of data before it ... */
+    uint32_t size;  /* ... and its own; else 0 */
     uint32_t nnz;
 } sfs_row_place;
 
@@ -64,9 +78,9 @@ sfs_status sfs_matrix_locate(const sfs_matrix *matrix, uint64_t row, sfs_row_pla
 sfs_status sfs_matrix_check_sizes(const sfs_matrix *matrix, uint64_t first, uint64_t count,
                                   sfs_error *error);
 
-/* The place of a row whose start and nnz sfs_matrix_locate told before: reads no map. */
+/* The place of a row whose start, size and nnz sfs_matrix_locate told before: reads no map. */
 sfs_row_place sfs_matrix_place(const sfs_matrix *matrix, uint64_t row, uint64_t start,
-                               uint32_t nnz);
+                               uint32_t size, uint32_t nnz);
 
 /* The shards that one operation read, to be asked about when it is done. */
 typedef struct sfs_shards_read {

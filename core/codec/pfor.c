@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "codec/pfor.h"
+
+#include <string.h>
+
+enum { EXCEPTIONS = 128, WIDTHS = 33 };
+
+static size_t packed_size(unsigned n, unsigned width)
+{
+    return ((size_t)n * width + 7) / 8;
+}
+
+static unsigned width_of(uint32_t number)
+{
+    return number ? 32 - (unsigned)__builtin_clz(number) : 0;
+}
+
+static void pack(const uint32_t *numbers, unsigned n, unsigned width, uint8_t *out)
+{
+    uint64_t mask = (UINT64_C(1) << width) - 1, word = 0;
+    unsigned bits = 0;
+    for (unsigned i = 0; i < n; i++) {
+        word |= (numbers[i] & mask) << bits;
+        for (bits += width; bits >= 8; bits -= 8, word >>= 8)
+            *out++ = (uint8_t)word;
+    }
+    if (bits)
+        *out = (uint8_t)word;
+}
+
+/* What a block takes, without its first byte, when `over` of its numbers have more than `width` of
+ * the `most` bits. */
+static size_t size_with(unsigned n, unsigned width, unsigned most, unsigned over)
+{
+    size_t size = packed_size(n, width);
+    return over ? size + 2 + over + packed_size(over, most - width) : size;
+}
+
+/* The width that makes the block smallest; of two, the one with fewer exceptions. */
+static unsigned best_width(const uint32_t *numbers, unsigned n, unsigned *most)
+{
+    unsigned counts[WIDTHS] = {0}, best, over = 0;
+    for (unsigned i = 0; i < n; i++)
+        counts[width_of(numbers[i])]++;
+    for (best = WIDTHS - 1; best && !counts[best]; best--)
+        ;
+    *most = best;
+    size_t smallest = size_with(n, best, best, 0);
+    for (unsigned width = best; width-- > 0;) {
+        over += counts[width + 1];
+        size_t size = size_with(n, width, *most, over);
+        if (size < smallest) {
+            smallest = size;
+            best = width;
+        }
+    }
+    return best;
+}
+
+size_t sfs_pfor_encode(const uint32_t *numbers, unsigned n, uint8_t *out)
+{
+    unsigned most, width = best_width(numbers, n, &most), exceptions = 0;
+    uint32_t highs[SFS_BLOCK];
+    uint8_t places[SFS_BLOCK];
+    for (unsigned i = 0; width < most && i < n; i++) {
+        if (numbers[i] >> width) {
+            highs[exceptions] = numbers[i] >> width;
+            places[exceptions++] = (uint8_t)i;
+        }
+    }
+    uint8_t *at = out;
+    *at++ = (uint8_t)(exceptions ? EXCEPTIONS + width : width);
+    if (exceptions) {
+        *at++ = (uint8_t)exceptions;
+        *at++ = (uint8_t)(most - width);
+    }
+    pack(numbers, n, width, at);
+    at += packed_size(n, width);
+    if (exceptions) {
+        memcpy(at, places, exceptions);
+        at += exceptions;
+        pack(highs, exceptions, most - width, at);
+        at += packed_size(exceptions, most - width);
+    }
+    return (size_t)(at - out);
+}
+
+size_t sfs_pfor_size(const uint8_t *bytes, size_t size, unsigned n)
+{
+    unsigned width = size ? bytes[0] % EXCEPTIONS : WIDTHS;
+    if (width >= WIDTHS)
+        return 0;
+    if (bytes[0] < EXCEPTIONS)
+        return 1 + packed_size(n, width);
+    if (size < 3 || !bytes[1] || bytes[1] > n || !bytes[2] || bytes[2] > 32 - width)
+        return 0;
+    return 3 + packed_size(n, width) + bytes[1] + packed_size(bytes[1], bytes[2]);
+}
+
+/* Adds the high bits of the exceptions. Places are not below n in a damaged block: they are taken
+ * modulo the block, and what is then wrong stays within it. */
+static void patch(const uint8_t *places, unsigned exceptions, unsigned high_width, unsigned width,
+                  uint32_t *out)
+{
+    const uint8_t *highs = places + exceptions;
+    uint64_t mask = (UINT64_C(1) << high_width) - 1;
+    for (unsigned i = 0, bit = 0; i < exceptions; i++, bit += high_width) {
+        uint64_t word;
+        memcpy(&word, highs + bit / 8, sizeof word);
+        out[places[i] % SFS_BLOCK] |= (uint32_t)((word >> bit % 8 & mask) << width);
+    }
+}
+
+size_t sfs_pfor_decode(const sfs_block_ops *ops, const uint8_t *bytes, size_t size, unsigned n,
+                       uint32_t *out)
+{
+    size_t block = sfs_pfor_size(bytes, size, n);
+    if (!block || block > size)
+        return 0;
+    unsigned width = bytes[0] % EXCEPTIONS;
+    if (bytes[0] < EXCEPTIONS) {
+        ops->unpack(bytes + 1, width, n, out);
+    } else {
+        ops->unpack(bytes + 3, width, n, out);
+        patch(bytes + 3 + packed_size(n, width), bytes[1], bytes[2], width, out);
+    }
+    return block;
+}

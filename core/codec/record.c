@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "codec/record.h"
+
+#include <string.h>
+
+#include "codec/cast.h"
+#include "codec/inflate.h"
+#include "codec/pfor.h"
+
+/* Holds most records whole, any block, and any compressed piece. */
+enum { STREAM_BYTES = 20 << 10 };
+
+_Static_assert((int)STREAM_BYTES >= (int)SFS_PFOR_MAX && (int)STREAM_BYTES >= (int)SFS_INFLATE_MAX,
+               "each unit fits");
+
+/* A part of a record, copied bit by bit to where nobody else can change it. */
+struct stream {
+    const uint8_t *next, *end; /* what was not copied yet */
+    uint8_t *at;               /* what was, and not used yet ... */
+    size_t have;               /* ... so many bytes */
+    uint8_t copy[STREAM_BYTES + SFS_BLOCK_SLACK];
+};
+
+static void stream_open(struct stream *stream, const uint8_t *bytes, uint64_t size)
+{
+    stream->next = bytes;
+    stream->end = bytes + size;
+    stream->at = stream->copy;
+    stream->have = 0;
+}
+
+/* Tries to have `size` bytes at hand; fewer only at the end of the part. */
+static inline void stream_need(struct stream *stream, size_t size)
+{
+    if (__builtin_expect(stream->have >= size || stream->next == stream->end, 1))
+        return;
+    memmove(stream->copy, stream->at, stream->have);
+    size_t room = STREAM_BYTES - stream->have, left = (size_t)(stream->end - stream->next);
+    size_t taken = left < room ? left : room;
+    memcpy(stream->copy + stream->have, stream->next, taken);
+    stream->at = stream->copy;
+    stream->next += taken;
+    stream->have += taken;
+}
+
+static inline void stream_use(struct stream *stream, size_t size)
+{
+    stream->at += size;
+    stream->have -= size;
+}
+
+static bool stream_block(struct stream *stream, const sfs_block_ops *ops, unsigned n, uint32_t *out)
+{
+    stream_need(stream, SFS_PFOR_MAX);
+    size_t size = sfs_pfor_decode(ops, stream->at, stream->have, n, out);
+    stream_use(stream, size);
+    return size;
+}
+
+static bool stream_skip_block(struct stream *stream, unsigned n)
+{
+    stream_need(stream, SFS_PFOR_MAX);
+    size_t size = sfs_pfor_size(stream->at, stream->have, n);
+    if (size > stream->have)
+        return false;
+    stream_use(stream, size);
+    return size;
+}
+
+/* Opens the two parts of a record; either may be NULL. False where there is no such record. */
+static bool open_parts(const sfs_record *record, struct stream *indices, struct stream *values,
+                       unsigned *mode)
+{
+    uint32_t head;
+    if (record->size < sizeof head)
+        return false;
+    memcpy(&head, record->bytes, sizeof head);
+    uint64_t index_bytes = head / 8, left = record->size - sizeof head;
+    *mode = head % 8;
+    if (*mode >= SFS_RECORD_MODES || index_bytes > left)
+        return false;
+    const uint8_t *blocks = record->bytes + sizeof head;
+    if (indices)
+        stream_open(indices, blocks, index_bytes);
+    if (values)
+        stream_open(values, blocks + index_bytes, left - index_bytes);
+    return true;
+}
+
+/* What of the n elements from `at` on is wanted: elements [from, to) of them. */
+struct share {
+    unsigned from, to;
+};
+
+static inline struct share share_of(uint32_t at, unsigned n, uint32_t first, uint32_t end)
+{
+    return (struct share){.from = first > at ? (first - at < n ? first - at : n) : 0,
+                          .to = end < at + n ? end - at : n};
+}
+
+static inline unsigned block_size(const sfs_record *record, uint32_t at)
+{
+    return record->nnz - at < SFS_BLOCK ? record->nnz - at : SFS_BLOCK;
+}
+
+bool sfs_record_indices(const sfs_block_ops *ops, const sfs_record *record, sfs_dtype wanted,
+                        uint32_t first, uint32_t count, void *out)
+{
+    struct stream stream;
+    uint32_t block[SFS_BLOCK], before = UINT32_MAX, end = first + count;
+    uint16_t narrow[SFS_BLOCK];
+    uint8_t *to = out;
+    unsigned mode;
+    if (!open_parts(record, &stream, NULL, &mode))
+        return false;
+    for (uint32_t at = 0; at < end; at += SFS_BLOCK) {
+        unsigned n = block_size(record, at);
+        if (!stream_block(&stream, ops, n, block))
+            return false;
+        before = ops->sum_gaps(block, n, before);
+        if (at + n <= first)
+            continue;
+        struct share share = share_of(at, n, first, end);
+        unsigned taken = share.to - share.from;
+        if (wanted.size == sizeof *block) {
+            memcpy(to, block + share.from, taken * sizeof *block);
+        } else if (wanted.size == sizeof *narrow) {
+            ops->to_uint16(block, n, 0, narrow);
+            memcpy(to, narrow + share.from, taken * sizeof *narrow);
+        } else {
+            sfs_cast((sfs_dtype){'u', sizeof *block}, block + share.from, wanted, to, taken);
+        }
+        to += taken * wanted.size;
+    }
+    return true;
+}
+
+/* Numbers + base, as the wanted type. */
+static void put_numbers(const sfs_block_ops *ops, uint32_t *block, unsigned n, uint32_t base,
+                        struct share share, sfs_dtype wanted, uint8_t *out)
+{
+    union {
+        float f[SFS_BLOCK];
+        uint16_t u2[SFS_BLOCK];
+        uint8_t u1[SFS_BLOCK];
+    } typed;
+    uint32_t size = wanted.size;
+    if (wanted.kind == 'f' && size == 4) {
+        ops->to_float32(block, n, base, typed.f);
+    } else if (wanted.kind == 'u' && size == 2) {
+        ops->to_uint16(block, n, base, typed.u2);
+    } else if (wanted.kind == 'u' && size == 1) {
+        ops->to_uint8(block, n, base, typed.u1);
+    } else {
+        for (unsigned i = 0; i < n; i++)
+            block[i] += base;
+        sfs_cast((sfs_dtype){'i', 4}, block + share.from, wanted, out, share.to - share.from);
+        return;
+    }
+    memcpy(out, typed.u1 + share.from * size, (share.to - share.from) * size);
+}
+
+static bool read_numbers(const sfs_block_ops *ops, const sfs_record *record, struct stream *stream,
+                         uint32_t base, sfs_dtype wanted, uint32_t first, uint32_t end,
+                         uint8_t *out)
+{
+    uint32_t block[SFS_BLOCK];
+    for (uint32_t at = 0; at < end; at += SFS_BLOCK) {
+        unsigned n = block_size(record, at);
+        if (at + n <= first) {
+            if (!stream_skip_block(stream, n))
+                return false;
+            continue;
+        }
+        if (!stream_block(stream, ops, n, block))
+            return false;
+        struct share share = share_of(at, n, first, end);
+        put_numbers(ops, block, n, base, share, wanted, out);
+        out += (share.to - share.from) * wanted.size;
+    }
+    return true;
+}
+
+/* The entries, as the wanted type, so that a code is all it takes. */
+static bool read_entries(const sfs_record *record, struct stream *stream, sfs_dtype wanted,
+                         unsigned *count, uint64_t entries[SFS_RECORD_ENTRIES])
+{
+    uint16_t stored;
+    stream_need(stream, sizeof stored + SFS_RECORD_ENTRIES * sizeof *entries);
+    if (stream->have < sizeof stored)
+        return false;
+    memcpy(&stored, stream->at, sizeof stored);
+    stream_use(stream, sizeof stored);
+    *count = stored;
+    if (!stored || stored > SFS_RECORD_ENTRIES || stored * record->dtype.size > stream->have)
+        return false;
+    sfs_cast(record->dtype, stream->at, wanted, entries, stored);
+    stream_use(stream, stored * record->dtype.size);
+    return true;
+}
+
+#define LOOK_UP(type)                                                                              \
+    for (unsigned i = 0; i < n; i++)                                                               \
+        memcpy(out + i * sizeof(type), (const type *)entries + codes[i], sizeof(type));            \
+    break
+
+static void look_up(const void *entries, uint32_t size, const uint32_t *codes, unsigned n,
+                    uint8_t *out)
+{
+    switch (size) {
+    case 1:
+        LOOK_UP(uint8_t);
+    case 2:
+        LOOK_UP(uint16_t);
+    case 4:
+        LOOK_UP(uint32_t);
+    default:
+        LOOK_UP(uint64_t);
+    }
+}
+
+static bool read_dictionary(const sfs_block_ops *ops, const sfs_record *record,
+                            struct stream *stream, sfs_dtype wanted, uint32_t first, uint32_t end,
+                            uint8_t *out)
+{
+    uint64_t entries[SFS_RECORD_ENTRIES];
+    uint32_t block[SFS_BLOCK];
+    unsigned count;
+    if (!read_entries(record, stream, wanted, &count, entries))
+        return false;
+    for (uint32_t at = 0; at < end; at += SFS_BLOCK) {
+        unsigned n = block_size(record, at);
+        if (at + n <= first) {
+            if (!stream_skip_block(stream, n))
+                return false;
+            continue;
+        }
+        uint32_t largest = 0;
+        if (!stream_block(stream, ops, n, block))
+            return false;
+        for (unsigned i = 0; i < n; i++)
+            largest = block[i] > largest ? block[i] : largest;
+        if (largest >= count)
+            return false;
+        struct share share = share_of(at, n, first, end);
+        look_up(entries, wanted.size, block + share.from, share.to - share.from, out);
+        out += (share.to - share.from) * wanted.size;
+    }
+    return true;
+}
+
+/* These bytes say nothing but values: they need no copy. */
+static bool read_plain(const sfs_record *record, const struct stream *stream, sfs_dtype wanted,
+                       uint32_t first, uint32_t end, uint8_t *out)
+{
+    uint64_t size = record->dtype.size;
+    if ((uint64_t)(stream->end - stream->next) < record->nnz * size)
+        return false;
+    sfs_cast(record->dtype, stream->next + first * size, wanted, out, end - first);
+    return true;
+}
+
+static bool read_compressed(const sfs_record *record, struct stream *stream, sfs_dtype wanted,
+                            uint32_t first, uint32_t end, uint8_t *out)
+{
+    uint8_t values[SFS_RECORD_PIECE * sizeof(uint64_t)];
+    for (uint32_t at = 0; at < end; at += SFS_RECORD_PIECE) {
+        unsigned left = record->nnz - at, n = left < SFS_RECORD_PIECE ? left : SFS_RECORD_PIECE;
+        uint32_t size;
+        stream_need(stream, SFS_INFLATE_MAX);
+        if (stream->have < sizeof size)
+            return false;
+        memcpy(&size, stream->at, sizeof size);
+        stream_use(stream, sizeof size);
+        if (size > stream->have)
+            return false;
+        if (at + n > first) {
+            struct share share = share_of(at, n, first, end);
+            if (!sfs_inflate(stream->at, size, n, record->dtype.size, values))
+                return false;
+            sfs_cast(record->dtype, values + share.from * record->dtype.size, wanted, out,
+                     share.to - share.from);
+            out += (share.to - share.from) * wanted.size;
+        }
+        stream_use(stream, size);
+    }
+    return true;
+}
+
+bool sfs_record_values(const sfs_block_ops *ops, const sfs_record *record, sfs_dtype wanted,
+                       uint32_t first, uint32_t count, void *out)
+{
+    struct stream stream;
+    uint32_t end = first + count;
+    unsigned mode;
+    if (!open_parts(record, NULL, &stream, &mode))
+        return false;
+    switch (mode) {
+    case SFS_RECORD_COUNTS:
+    case SFS_RECORD_NUMBERS:
+        return read_numbers(ops, record, &stream, mode == SFS_RECORD_COUNTS, wanted, first, end,
+                            out);
+    case SFS_RECORD_DICTIONARY:
+        return read_dictionary(ops, record, &stream, wanted, first, end, out);
+    case SFS_RECORD_PLAIN:
+        return read_plain(record, &stream, wanted, first, end, out);
+    default:
+        return read_compressed(record, &stream, wanted, first, end, out);
+    }
+}
+
+bool sfs_record_check(const sfs_record *record, uint64_t columns)
+{
+    const sfs_block_ops *ops = sfs_block_ops_best();
+    struct stream stream;
+    uint32_t block[SFS_BLOCK];
+    uint64_t next = 0;
+    unsigned mode;
+    if (!open_parts(record, &stream, NULL, &mode))
+        return false;
+    for (uint32_t at = 0; at < record->nnz; at += SFS_BLOCK) {
+        unsigned n = block_size(record, at);
+        if (!stream_block(&stream, ops, n, block))
+            return false;
+        for (unsigned i = 0; i < n; i++)
+            next += (uint64_t)block[i] + 1;
+    }
+    return next <= columns;
+}
