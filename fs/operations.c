@@ -31,16 +31,35 @@ static void free_reader(void *reader)
 }
 
 int sfs_daemon_open(sfs_daemon *daemon, sfs_tree *tree, const sfs_collection *collection,
-                    sfs_cache_mode cache)
+                    const sfs_options *options)
 {
-    *daemon = (sfs_daemon){.tree = tree, .cache = cache};
+    sfs_error error = {"out of memory"};
+    *daemon = (sfs_daemon){.tree = tree, .cache = options->cache};
     sfs_collection_stat(collection, &daemon->owner);
-    return pthread_key_create(&daemon->reader, free_reader);
+    sfs_collection_will_need(collection);
+    if (!pthread_key_create(&daemon->reader, free_reader)) {
+        if (!sfs_batches_open(tree, options->cache_size, &daemon->batches, &error))
+            return 0;
+        pthread_key_delete(daemon->reader);
+    }
+    sfs_log_error("%s", error.message);
+    return 1;
+}
+
+int sfs_daemon_start(sfs_daemon *daemon, const sfs_options *options)
+{
+    sfs_error error;
+    if (!sfs_ahead_open(daemon->tree, daemon->batches, options->prefetch, &daemon->ahead, &error))
+        return 0;
+    sfs_log_error("%s", error.message);
+    return 1;
 }
 
 /* The main thread's own reader goes with it: destructors run for threads that end. */
 void sfs_daemon_close(sfs_daemon *daemon)
 {
+    sfs_ahead_close(daemon->ahead);
+    sfs_batches_close(daemon->batches);
     sfs_reader_free(pthread_getspecific(daemon->reader));
     pthread_key_delete(daemon->reader);
 }
@@ -78,11 +97,28 @@ static void fill_stat(const sfs_daemon *daemon, sfs_node node, const sfs_attribu
     out->st_mode = attributes->directory ? S_IFDIR | readable | readable >> 2 : S_IFREG | readable;
 }
 
+/* The file of a batch, whose size is asked for, will be opened next: it is kept where that finds
+ * it. */
+static sfs_status stat_node(sfs_daemon *daemon, sfs_node node, sfs_attributes *out,
+                            sfs_error *error)
+{
+    sfs_batch batch;
+    sfs_held *held;
+    if (!sfs_batch_of(daemon->tree, node, &batch))
+        return sfs_stat(daemon->tree, node, out, error);
+    sfs_status status = sfs_batches_hold(daemon->batches, node, &held, error);
+    if (status)
+        return status;
+    *out = (sfs_attributes){.size = sfs_file_size(sfs_held_file(held))};
+    sfs_batches_drop(daemon->batches, held);
+    return 0;
+}
+
 static sfs_status fill_entry(sfs_daemon *daemon, sfs_node node, struct fuse_entry_param *out,
                              sfs_error *error)
 {
     sfs_attributes attributes;
-    sfs_status status = sfs_stat(daemon->tree, node, &attributes, error);
+    sfs_status status = stat_node(daemon, node, &attributes, error);
     if (status)
         return status;
     *out =
@@ -165,24 +201,25 @@ static void on_open(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *
 {
     sfs_daemon *daemon = daemon_of(request);
     sfs_error error;
-    sfs_file *file;
-    sfs_status status = sfs_open(daemon->tree, node, &file, &error);
+    sfs_held *held;
+    sfs_status status = sfs_batches_hold(daemon->batches, node, &held, &error);
     if (status) {
         reply_failure(request, status, &error);
         return;
     }
-    info->fh = (uint64_t)(uintptr_t)file;
-    info->direct_io = is_direct(daemon, node, file, info->flags);
+    sfs_ahead_note(daemon->ahead, node, held);
+    info->fh = (uint64_t)(uintptr_t)held;
+    info->direct_io = is_direct(daemon, node, sfs_held_file(held), info->flags);
     info->keep_cache = !info->direct_io;
     info->noflush = 1;
     if (fuse_reply_open(request, info) == -ENOENT)
-        sfs_file_close(file); /* the request was interrupted: there will be no release */
+        sfs_batches_drop(daemon->batches, held); /* interrupted: there will be no release */
 }
 
 static void on_release(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
 {
     (void)node;
-    sfs_file_close((sfs_file *)(uintptr_t)info->fh);
+    sfs_batches_drop(daemon_of(request)->batches, (sfs_held *)(uintptr_t)info->fh);
     fuse_reply_err(request, 0);
 }
 
@@ -190,20 +227,23 @@ static void on_read(fuse_req_t request, fuse_ino_t node, size_t size, off_t offs
                     struct fuse_file_info *info)
 {
     (void)node;
-    const sfs_file *file = (const sfs_file *)(uintptr_t)info->fh;
-    sfs_reader *reader = reader_of(daemon_of(request));
-    const struct iovec *segments;
+    sfs_daemon *daemon = daemon_of(request);
+    sfs_held *held = (sfs_held *)(uintptr_t)info->fh;
+    sfs_reader *reader = reader_of(daemon);
     sfs_error error = {"out of memory"};
-    int count = 0;
-    sfs_status status = reader ? sfs_file_read_segments(file, reader, size, (uint64_t)offset,
-                                                        &segments, &count, &error)
+    sfs_answer answer;
+    sfs_status status = reader ? sfs_held_read(daemon->batches, held, reader, size,
+                                               (uint64_t)offset, &answer, &error)
                                : -ENOMEM;
-    if (status)
+    if (status) {
         reply_failure(request, status, &error);
-    else if (count == 1)
-        fuse_reply_buf(request, segments->iov_base, segments->iov_len);
+        return;
+    }
+    if (answer.count == 1)
+        fuse_reply_buf(request, answer.segments->iov_base, answer.segments->iov_len);
     else
-        fuse_reply_iov(request, segments, count);
+        fuse_reply_iov(request, answer.segments, answer.count);
+    sfs_held_release(daemon->batches, held, &answer);
 }
 
 /* Entries 0 and 1 are "." and "..", whose inode numbers the kernel knows better. */

@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 
+#include "ahead.h"
 #include "direct_mmap.h"
 #include "options.h"
 
@@ -12,17 +13,24 @@ enum {
     SFS_READ_MAX = 1 << 20
 }; /* bytes that the kernel asks for at once: what libfuse 3.14 negotiates */
 
-/* The userdata of the session. Immutable while it serves, but for direct_mmap. */
+/* The userdata of the session. Immutable while it serves, but for direct_mmap. A handle of an open
+ * file is what holds it in batches. */
 typedef struct sfs_daemon {
     sfs_direct_mmap direct_mmap; /* comes first */
     sfs_tree *tree;              /* borrowed */
+    sfs_batches *batches;        /* owned */
+    sfs_ahead *ahead;            /* owned; NULL until the threads are started */
     sfs_cache_mode cache;
     struct stat owner;    /* whose owner, modes and times the files have */
     pthread_key_t reader; /* each thread's own sfs_reader */
 } sfs_daemon;
 
+/* Each fails with 1, and has said why. */
 int sfs_daemon_open(sfs_daemon *daemon, sfs_tree *tree, const sfs_collection *collection,
-                    sfs_cache_mode cache);
+                    const sfs_options *options);
+
+/* Called once the process has gone to the background: threads do not go with it. */
+int sfs_daemon_start(sfs_daemon *daemon, const sfs_options *options);
 void sfs_daemon_close(sfs_daemon *daemon);
 
 extern const struct fuse_lowlevel_ops sfs_operations;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "options.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,10 @@
 
 #define FUSE_USE_VERSION 312
 #include <fuse_lowlevel.h>
+
+#include "ahead.h"
+
+enum { MAX_PREFETCH = 1024, SHARE_OF_MEMORY = 32, MAX_DEFAULT_CACHE = 1 << 30 };
 
 static const char help[] =
     "usage: shufflefs COLLECTION MOUNTPOINT [-o key=value,...]\n"
@@ -37,6 +42,9 @@ static const char help[] =
     "    -o epochs=N        epochs that ls lists (10)\n"
     "    -o formats=F;F     what ls lists in a rank: csr, dir (csr)\n"
     "    -o cache=MODE      page cache for batches: auto, never or always (auto)\n"
+    "    -o cache_size=N    memory for decoded batches: bytes, k, m or g\n"
+    "                       (1/32 of the memory there is, at most 1g)\n"
+    "    -o prefetch=N      batches decoded ahead of a reader, or auto (auto)\n"
     "    -o allow_other     let other users read\n"
     "    -o auto_unmount    unmount when the daemon dies\n";
 
@@ -91,6 +99,34 @@ static int set_cache(sfs_options *out, const char *value)
     return SFS_EXIT_USAGE;
 }
 
+/* Bytes, with an optional k, m or g. */
+static int set_cache_size(sfs_options *out, const char *value)
+{
+    static const char units[] = "kmg";
+    char *end;
+    errno = 0;
+    uint64_t size = strtoull(value, &end, 10);
+    const char *unit = *end ? strchr(units, *end | 0x20) : NULL;
+    unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
+    if (errno || *value < '0' || *value > '9' || (*end && (!unit || end[1])) ||
+        size > UINT64_C(1) << 46 >> shift)
+        return usage_error("cache_size: expected bytes, such as 64m or 2g, found", value);
+    out->cache_size = size << shift;
+    return 0;
+}
+
+static int set_prefetch(sfs_options *out, const char *value)
+{
+    char *end;
+    errno = 0;
+    out->prefetch = strcmp(value, "auto") ? strtoull(value, &end, 10) : SFS_AHEAD_AUTO;
+    if (strcmp(value, "auto") &&
+        (errno || *end || *value < '0' || *value > '9' || out->prefetch > MAX_PREFETCH))
+        return usage_error("prefetch: expected auto or a number of batches up to 1024, found",
+                           value);
+    return 0;
+}
+
 /* value is NULL for a key without one. */
 static int set(sfs_options *out, const char *key, const char *value)
 {
@@ -100,6 +136,10 @@ static int set(sfs_options *out, const char *key, const char *value)
                                                 : NULL;
     if (!strcmp(key, "cache"))
         return set_cache(out, value ? value : "");
+    if (!strcmp(key, "cache_size"))
+        return set_cache_size(out, value ? value : "");
+    if (!strcmp(key, "prefetch"))
+        return set_prefetch(out, value ? value : "");
     if (flag && value)
         return usage_error("expected no value after -o", key);
     if (flag) {
@@ -146,6 +186,13 @@ static int set_text(sfs_options *out, const char *text)
     return failed;
 }
 
+/* A small share of the memory, and no more than a few large batches take. */
+static uint64_t default_cache_size(void)
+{
+    uint64_t share = sfs_memory_limit() / SHARE_OF_MEMORY;
+    return share < MAX_DEFAULT_CACHE ? share : MAX_DEFAULT_CACHE;
+}
+
 static int parse_flags(int argc, char **argv, sfs_options *out, bool *cat)
 {
     enum { CAT = 256 };
@@ -189,7 +236,7 @@ int sfs_options_parse(int argc, char **argv, sfs_options *out)
 {
     sfs_error error;
     bool cat = false;
-    *out = (sfs_options){0};
+    *out = (sfs_options){.cache_size = default_cache_size(), .prefetch = SFS_AHEAD_AUTO};
     if (sfs_view_new(&out->view, &error))
         return usage_error(error.message, NULL);
     int status = parse_flags(argc, argv, out, &cat);

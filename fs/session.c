@@ -105,7 +105,7 @@ static int serve(struct fuse_session *session)
     return SFS_EXIT_FUSE;
 }
 
-static int run_mounted(struct fuse_session *session, const sfs_options *options)
+static int run_mounted(struct fuse_session *session, const sfs_options *options, sfs_daemon *daemon)
 {
     int failed = sfs_direct_mmap_prepare(session);
     if (failed) {
@@ -118,12 +118,14 @@ static int run_mounted(struct fuse_session *session, const sfs_options *options)
     }
     if (!options->foreground)
         sfs_log_to_syslog();
+    if (sfs_daemon_start(daemon, options))
+        return SFS_EXIT_FUSE;
     return serve(session);
 }
 
 /* Signals are handled before there is a mount that they could leave behind. */
 static int mount_and_run(struct fuse_session *session, const sfs_options *options,
-                         const char *mountpoint)
+                         const char *mountpoint, sfs_daemon *daemon)
 {
     if (fuse_set_signal_handlers(session)) {
         fprintf(stderr, "shufflefs: cannot handle signals: %s\n", strerror(errno));
@@ -134,7 +136,7 @@ static int mount_and_run(struct fuse_session *session, const sfs_options *option
         fprintf(stderr, "shufflefs: cannot mount at %s; is /dev/fuse there, and may you use it?\n",
                 mountpoint);
     } else {
-        status = run_mounted(session, options);
+        status = run_mounted(session, options, daemon);
         fuse_session_unmount(session);
     }
     fuse_remove_signal_handlers(session);
@@ -149,7 +151,7 @@ static int run_session(const sfs_options *options, const char *mountpoint,
         fprintf(stderr, "shufflefs: cannot start a FUSE session\n");
         return SFS_EXIT_FUSE;
     }
-    int status = mount_and_run(session, options, mountpoint);
+    int status = mount_and_run(session, options, mountpoint, daemon);
     fuse_session_destroy(session);
     return status;
 }
@@ -159,10 +161,8 @@ static int run_at(const sfs_options *options, const char *mountpoint,
 {
     sfs_daemon daemon;
     sfs_log_take_libfuse();
-    if (sfs_daemon_open(&daemon, tree, collection, options->cache)) {
-        fprintf(stderr, "shufflefs: out of memory\n");
+    if (sfs_daemon_open(&daemon, tree, collection, options))
         return SFS_EXIT_FUSE;
-    }
     int status = run_session(options, mountpoint, collection, &daemon);
     sfs_daemon_close(&daemon);
     return status;

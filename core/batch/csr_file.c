@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "batch/csr_file.h"
 
+#include "batch/ask.h"
 #include "codec/cast.h"
 #include "codec/codec.h"
 
@@ -154,6 +155,46 @@ static sfs_status read_data(const sfs_file *file, const sfs_part *part, uint64_t
     return read_nonzeros(file, part, SFS_ROW_VALUES, skip, length, sink, error);
 }
 
+/* Rows [*first, *end) have the elements that bytes [skip, skip + length) of a part belong to. */
+static bool rows_of(const sfs_row_list *rows, const sfs_part *part, uint64_t skip, uint64_t length,
+                    uint64_t *first, uint64_t *end)
+{
+    uint64_t size = part->dtype.size;
+    if (sfs_row_list_find(rows, skip / size, first, NULL) ||
+        sfs_row_list_find(rows, (skip + length - 1) / size, end, NULL))
+        return false;
+    ++*end;
+    return true;
+}
+
+/* Only where some are not in memory: asking takes as long as reading what is. */
+static void ask_nonzeros(const sfs_file *file, const sfs_part *part, sfs_row_array array,
+                         uint64_t skip, uint64_t length, sfs_asked *asked)
+{
+    const sfs_row_list *rows = &file->rows;
+    uint64_t first, end;
+    if (!rows_of(rows, part, skip, length, &first, &end))
+        return;
+    bool known = first >= asked->first && end <= asked->end;
+    if (known && sfs_codec_of(rows->matrix)->one_extent)
+        return;
+    if (sfs_ask_is_cold(rows, first, end))
+        sfs_ask_rows(rows, array, first, end);
+    *asked = (sfs_asked){first, end};
+}
+
+static void ask_indices(const sfs_file *file, const sfs_part *part, uint64_t skip, uint64_t length,
+                        sfs_asked *asked)
+{
+    ask_nonzeros(file, part, SFS_ROW_INDICES, skip, length, asked);
+}
+
+static void ask_data(const sfs_file *file, const sfs_part *part, uint64_t skip, uint64_t length,
+                     sfs_asked *asked)
+{
+    ask_nonzeros(file, part, SFS_ROW_VALUES, skip, length, asked);
+}
+
 /* Bytes [skip, skip + length) of a sequence whose element i is computed. */
 typedef sfs_status element_at(const sfs_row_list *rows, uint64_t i, int64_t *out, sfs_error *error);
 
@@ -211,6 +252,12 @@ static void add_array(sfs_file *file, const sfs_csr_form *form, sfs_csr_array ar
     sfs_part *part =
         sfs_file_add(file, in_memory ? sfs_part_memory : of_runs[array], bytes, alignment);
     part->dtype = dtype;
+    if (array == SFS_CSR_INDICES || array == SFS_CSR_DATA) {
+        sfs_dtype stored = array == SFS_CSR_INDICES ? (sfs_dtype){'i', 4} : rows->matrix->dtype;
+        part->ask = array == SFS_CSR_INDICES ? ask_indices : ask_data;
+        file->decoded |=
+            !sfs_codec_of(rows->matrix)->stored_as_read || !sfs_dtype_same(stored, dtype);
+    }
     if (in_memory)
         part->memory = array == SFS_CSR_INDPTR ? rows->indptr : rows->rows;
 }

@@ -39,6 +39,16 @@ uint64_t sfs_file_size(const sfs_file *file)
     return file->size;
 }
 
+bool sfs_file_is_decoded(const sfs_file *file)
+{
+    return file->decoded;
+}
+
+uint64_t sfs_file_memory(const sfs_file *file)
+{
+    return sizeof *file + sfs_row_list_memory(&file->rows);
+}
+
 sfs_part *sfs_file_add(sfs_file *file, sfs_part_read *read, uint64_t size, uint64_t alignment)
 {
     sfs_part *part = &file->parts[file->part_count++];
@@ -130,6 +140,31 @@ sfs_status sfs_file_read(const sfs_file *file, void *buffer, size_t size, uint64
     sfs_status status = read_range(file, size, offset, &sink, &length, error);
     *got = status ? 0 : length;
     return status;
+}
+
+static sfs_status ask_parts(void *context, sfs_error *error)
+{
+    struct reading *reading = context;
+    const sfs_file *file = reading->file;
+    sfs_asked asked = {0};
+    (void)error;
+    for (size_t i = find_part(file, reading->offset); i < file->part_count; i++) {
+        const sfs_part *part = &file->parts[i];
+        uint64_t from = part->offset < reading->offset ? reading->offset : part->offset;
+        uint64_t part_end = part->offset + part->size;
+        uint64_t to = part_end < reading->end ? part_end : reading->end;
+        if (part->ask && from < to)
+            part->ask(file, part, from - part->offset, to - from, &asked);
+    }
+    return 0;
+}
+
+void sfs_file_will_need(const sfs_file *file, uint64_t offset, uint64_t size)
+{
+    uint64_t left = offset < file->size ? file->size - offset : 0;
+    struct reading reading = {
+        .file = file, .offset = offset, .end = offset + (size < left ? size : left)};
+    sfs_guard(&file->collection->files, ask_parts, &reading, NULL);
 }
 
 struct sfs_reader {

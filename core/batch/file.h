@@ -15,9 +15,19 @@ typedef struct sfs_part sfs_part;
 typedef sfs_status sfs_part_read(const sfs_file *file, const sfs_part *part, uint64_t skip,
                                  uint64_t length, sfs_sink *sink, sfs_error *error);
 
+/* Asks the kernel for what bytes [skip, skip + length) of the part are made of; `asked` tells which
+ * rows of the file were asked for already, and is kept up. The caller holds a guard. */
+typedef struct sfs_asked {
+    uint64_t first, end;
+} sfs_asked;
+
+typedef void sfs_part_ask(const sfs_file *file, const sfs_part *part, uint64_t skip,
+                          uint64_t length, sfs_asked *asked);
+
 struct sfs_part {
     uint64_t offset, size; /* in the file; parts ascend, gaps are zeros */
     sfs_part_read *read;
+    sfs_part_ask *ask; /* NULL: nothing to be asked for */
     union {
         const void *memory;         /* a part in memory, owned by the file or the tree */
         const sfs_array *array;     /* a part of mapped elements */
@@ -34,6 +44,7 @@ struct sfs_file {
     sfs_part *parts;                  /* owned */
     size_t part_count;
     uint64_t size;
+    bool decoded; /* takes more than copying */
 };
 
 /* A file without parts, with room for part_room of them and a head of head_size zeroed bytes. The

@@ -124,6 +124,13 @@ void sfs_row_list_close(sfs_row_list *list)
     *list = (sfs_row_list){0};
 }
 
+uint64_t sfs_row_list_memory(const sfs_row_list *list)
+{
+    uint64_t row = sizeof *list->rows + sizeof *list->starts + sizeof(int64_t) +
+                   (list->sizes ? sizeof *list->sizes : 0);
+    return list->rows ? (list->count + 1) * row : 0;
+}
+
 static uint64_t indptr_at(const sfs_row_list *list, uint64_t i)
 {
     return list->wide ? (uint64_t)((const int64_t *)list->indptr)[i]

@@ -39,6 +39,9 @@ sfs_status sfs_row_list_deal(const sfs_collection *collection, const sfs_matrix 
 
 void sfs_row_list_close(sfs_row_list *list);
 
+/* Bytes of memory that the list holds. */
+uint64_t sfs_row_list_memory(const sfs_row_list *list);
+
 /* What follows reads maps: the caller holds a guard. */
 
 /* The number of non-zeros before row i <= count of the list. */

@@ -31,6 +31,8 @@ typedef struct sfs_codec {
     sfs_extent (*extent)(const sfs_matrix *matrix, const sfs_row_place *place, sfs_row_array array);
     /* The extent is the array itself, element by element, in the type that it has. */
     bool stored_as_read;
+    /* Both arrays have the same extent. */
+    bool one_extent;
 } sfs_codec;
 
 /* The codec of a matrix; constant. */

@@ -103,4 +103,5 @@ static sfs_status decode(const sfs_matrix *matrix, const sfs_row_place *place, s
     return 0;
 }
 
-const sfs_codec sfs_codec_dense = {.verify = verify, .decode = decode, .extent = extent};
+const sfs_codec sfs_codec_dense = {
+    .verify = verify, .decode = decode, .extent = extent, .one_extent = true};

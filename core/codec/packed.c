@@ -61,4 +61,5 @@ static sfs_status decode(const sfs_matrix *matrix, const sfs_row_place *place, s
     return decoded ? 0 : fail_record(matrix, place, error);
 }
 
-const sfs_codec sfs_codec_packed = {.verify = verify, .decode = decode, .extent = extent};
+const sfs_codec sfs_codec_packed = {
+    .verify = verify, .decode = decode, .extent = extent, .one_extent = true};

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "namespace/address.h"
+#include "namespace/ahead.h"
 #include "namespace/describe.h"
 #include "namespace/fixed.h"
 #include "namespace/made.h"
@@ -464,4 +465,43 @@ sfs_status sfs_list(sfs_tree *tree, sfs_node node, uint64_t index, sfs_entry *ou
         return is_rows_node(node) ? fail_not_directory(error) : fail_no_entry("", error);
     }
     return found ? 0 : sfs_fail(error, -ENOENT, "the directory has no more entries");
+}
+
+static bool is_batch_file(const sfs_address *address)
+{
+    return address->kind == SFS_ADDRESS_CSR || address->kind >= SFS_ADDRESS_ARRAY;
+}
+
+bool sfs_batch_of(const sfs_tree *tree, sfs_node node, sfs_batch *out)
+{
+    const sfs_bound_view *view = view_of(tree, node);
+    sfs_address address;
+    if (!view || !sfs_address_unpack(view, node, &address) || !is_batch_file(&address))
+        return false;
+    out->number = address.batch;
+    address.batch = 0;
+    out->stream = sfs_address_pack(view, &address);
+    return true;
+}
+
+bool sfs_batch_node(const sfs_tree *tree, const sfs_batch *batch, sfs_node *out)
+{
+    const sfs_bound_view *view = view_of(tree, batch->stream);
+    sfs_address address;
+    if (!view || !sfs_address_unpack(view, batch->stream, &address) || batch->number >= view->steps)
+        return false;
+    address.batch = batch->number;
+    *out = sfs_address_pack(view, &address);
+    return true;
+}
+
+void sfs_batch_will_need(const sfs_tree *tree, sfs_node node, const sfs_file *file, bool first)
+{
+    const sfs_bound_view *view = view_of(tree, node);
+    sfs_address address;
+    if (view && view->view.order == SFS_ORDER_BLOCK && sfs_address_unpack(view, node, &address))
+        sfs_ahead_windows(tree->collection, view, address.epoch,
+                          sfs_deal_batch(&view->deal, address.rank, address.batch), first);
+    else
+        sfs_file_will_need(file, 0, sfs_file_size(file));
 }

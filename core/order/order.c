@@ -64,6 +64,14 @@ static uint64_t block_row(const sfs_order *order, uint64_t c)
     return sfs_permutation_at(&order->rows, c / size) * size + c % size;
 }
 
+uint64_t sfs_order_block_row(const sfs_order *order, uint64_t c, uint64_t *rows)
+{
+    uint64_t row = block_row(order, c), size = order->spec.block_size;
+    uint64_t block_end = row / size * size + size;
+    *rows = (block_end < order->spec.n ? block_end : order->spec.n) - row;
+    return row;
+}
+
 sfs_status sfs_order_row(sfs_order *order, uint64_t position, uint64_t *row, sfs_error *error)
 {
     switch (order->spec.kind) {

@@ -39,4 +39,8 @@ void sfs_order_close(sfs_order *order);
 sfs_status sfs_order_row(sfs_order *order, uint64_t position, uint64_t *row, sfs_error *error);
 sfs_status sfs_order_position(sfs_order *order, uint64_t row, uint64_t *position, sfs_error *error);
 
+/* The row at place c < n of the shuffled blocks, before they are shuffled inside windows
+ * (SFS_ORDER_BLOCK): the rows behind it follow in the places behind it, as far as *rows tells. */
+uint64_t sfs_order_block_row(const sfs_order *order, uint64_t c, uint64_t *rows);
+
 #endif

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "shufflefs/memory.h"
 #include "store/guard.h"
 
 enum { MAX_DESCRIPTION = 1 << 30 }; /* bytes of collection.json */
@@ -157,13 +158,12 @@ static sfs_status check_format(const json_t *root, sfs_error *error)
     return 0;
 }
 
-/* Whether all files together take at most half of the machine's memory. */
+/* Whether all files together take at most half of the memory that this process may use. */
 static bool fits_in_memory(const json_t *entries)
 {
     const char *name;
     json_t *entry;
-    double total = 0;
-    double memory = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    double total = 0, memory = (double)sfs_memory_limit();
     json_object_foreach ((json_t *)(uintptr_t)entries, name, entry)
         total += (double)json_integer_value(json_object_get(entry, "bytes"));
     return total <= memory / 2;
@@ -230,6 +230,20 @@ sfs_status sfs_collection_open(const char *path, sfs_collection **out, sfs_error
     }
     *out = collection;
     return 0;
+}
+
+/* Those that pages' checksums cover: all but the rows themselves. */
+void sfs_collection_will_need(const sfs_collection *collection)
+{
+    uint64_t total = 0;
+    for (size_t i = 0; i < collection->files.count; i++)
+        if (collection->files.maps[i]->page_sums)
+            total += collection->files.maps[i]->size;
+    if (total > sfs_memory_limit() / 16)
+        return;
+    for (size_t i = 0; i < collection->files.count; i++)
+        if (collection->files.maps[i]->page_sums)
+            posix_fadvise(collection->files.maps[i]->fd, 0, 0, POSIX_FADV_WILLNEED);
 }
 
 void sfs_collection_close(sfs_collection *collection)

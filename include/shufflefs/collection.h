@@ -28,6 +28,10 @@ SFS_API void sfs_collection_close(sfs_collection *collection);
  */
 SFS_API sfs_status sfs_collection_check(sfs_collection *collection, sfs_error *error);
 
+/** Asks the kernel to read what every batch needs, the offsets and checksums of rows, unless that
+ * takes more than a sixteenth of the memory there is. Does not wait for it. */
+SFS_API void sfs_collection_will_need(const sfs_collection *collection);
+
 /** Number of rows (cells). */
 SFS_API uint64_t sfs_collection_rows(const sfs_collection *collection);
 

@@ -17,6 +17,7 @@
 
 #include "shufflefs/collection.h"
 #include "shufflefs/error.h"
+#include "shufflefs/memory.h"
 #include "shufflefs/tree.h"
 #include "shufflefs/version.h"
 #include "shufflefs/view.h"

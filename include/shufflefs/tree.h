@@ -104,6 +104,34 @@ SFS_API sfs_status sfs_file_read_segments(const sfs_file *file, sfs_reader *read
                                           uint64_t offset, const struct iovec **segments,
                                           int *count, sfs_error *error);
 
+/** Which batch a file is of. */
+typedef struct sfs_batch {
+    uint64_t stream; /**< the same for files of one kind of one epoch's rank */
+    uint64_t number;
+} sfs_batch;
+
+/** False where node is no batch's file. */
+SFS_API bool sfs_batch_of(const sfs_tree *tree, sfs_node node, sfs_batch *out);
+
+/** The file of another batch of the same stream. False where there is no such batch. */
+SFS_API bool sfs_batch_node(const sfs_tree *tree, const sfs_batch *batch, sfs_node *out);
+
+/** Whether reading the file takes more than copying what is mapped. */
+SFS_API bool sfs_file_is_decoded(const sfs_file *file);
+
+/** Bytes of memory that an open file takes. */
+SFS_API uint64_t sfs_file_memory(const sfs_file *file);
+
+/** Asks the kernel to read what bytes [offset, offset + size) of the file are made of, unless it is
+ * in memory. Does not wait for it. */
+SFS_API void sfs_file_will_need(const sfs_file *file, uint64_t offset, uint64_t size);
+
+/** The same for the file of a batch as one of several that are read in sequence: where the order
+ * keeps blocks together, what is asked for is the part of the next window that is due, block by
+ * block; and with `first`, the window that the batch is in. */
+SFS_API void sfs_batch_will_need(const sfs_tree *tree, sfs_node node, const sfs_file *file,
+                                 bool first);
+
 #ifdef __cplusplus
 }
 #endif

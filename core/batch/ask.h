@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tells the kernel which bytes of the collection's files are read soon, so that the disk can fetch
+ * all of them at once, in its own order. A page fault would fetch one and wait: a twentieth of what
+ * a disk can do. Hints: nothing that goes wrong here is an error. */
+#ifndef SFS_BATCH_ASK_H
+#define SFS_BATCH_ASK_H
+
+#include "batch/row_list.h"
+#include "codec/codec.h"
+
+/* Whether some of a sample of the list's rows [first, end) are not in memory. Reads no maps beyond
+ * what places of rows take; the caller holds a guard, here and below. */
+bool sfs_ask_is_cold(const sfs_row_list *list, uint64_t first, uint64_t end);
+
+/* Asks for one array of the list's rows [first, end). */
+void sfs_ask_rows(const sfs_row_list *list, sfs_row_array array, uint64_t first, uint64_t end);
+
+/* Asks for both arrays of rows [first, first + count) of a matrix: neighbours in its files. */
+void sfs_ask_run(const sfs_matrix *matrix, uint64_t first, uint64_t count);
+
+#endif

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ahead.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    STREAMS = 64,         /* sequences that are remembered: ranks times kinds of files */
+    RECENT = 64,          /* batches of each that are */
+    MAX_STRIDE = 32,      /* the largest step that is recognised */
+    MAX_AHEAD = 64,       /* batches that are asked for ahead, at most ... */
+    ASK_BYTES = 32 << 20, /* ... and about so many bytes of them, beyond those that are decoded */
+    DECODE_BYTES = 16 << 20, /* SFS_AHEAD_AUTO: about so many bytes decoded ahead ... */
+    DECODE_MIN = 2,          /* ... but so many batches */
+    MAX_JOBS = 1024,
+    MAX_THREADS = 4,
+};
+
+/* A sequence. */
+struct stream {
+    uint64_t id; /* of sfs_batch; 0: none */
+    uint64_t used;
+    uint64_t recent[RECENT]; /* numbers + 1 of the last batches, in a ring */
+    unsigned recent_at;
+    uint64_t stride;         /* of `asked` and `decoded` */
+    uint64_t asked, decoded; /* the last batches for which there was a job */
+};
+
+struct job {
+    sfs_node node;
+    bool decode, first;
+};
+
+struct queue {
+    struct job jobs[MAX_JOBS];
+    size_t first, count;
+};
+
+/* Everything behind `lock` is owned by it. */
+struct sfs_ahead {
+    sfs_tree *tree;       /* borrowed */
+    sfs_batches *batches; /* borrowed */
+    uint64_t depth;
+    pthread_t threads[MAX_THREADS];
+    unsigned thread_count;
+    pthread_mutex_t lock;
+    pthread_cond_t wanted;
+    bool closing;
+    struct stream streams[STREAMS];
+    uint64_t clock;
+    struct queue asks, decodes; /* asks come first */
+    unsigned decoding, decoding_max;
+};
+
+static void push(struct queue *queue, struct job job)
+{
+    if (queue->count == MAX_JOBS) { /* the oldest is the one that has become useless */
+        queue->first = (queue->first + 1) % MAX_JOBS;
+        queue->count--;
+    }
+    queue->jobs[(queue->first + queue->count++) % MAX_JOBS] = job;
+}
+
+static struct job pop(struct queue *queue)
+{
+    struct job job = queue->jobs[queue->first];
+    queue->first = (queue->first + 1) % MAX_JOBS;
+    queue->count--;
+    return job;
+}
+
+/* A file that cannot be made or decoded says so to who reads it. */
+static void do_job(sfs_ahead *ahead, struct job job)
+{
+    sfs_held *held;
+    sfs_error error;
+    if (sfs_batches_hold(ahead->batches, job.node, &held, &error))
+        return;
+    if (job.decode)
+        sfs_held_fill(ahead->batches, held);
+    else if (sfs_held_take_asking(ahead->batches, held))
+        sfs_batch_will_need(ahead->tree, job.node, sfs_held_file(held), job.first);
+    sfs_batches_drop(ahead->batches, held);
+}
+
+static bool has_work(const sfs_ahead *ahead)
+{
+    return ahead->asks.count || (ahead->decodes.count && ahead->decoding < ahead->decoding_max);
+}
+
+static void *work(void *context)
+{
+    sfs_ahead *ahead = context;
+    pthread_mutex_lock(&ahead->lock);
+    for (;;) {
+        while (!ahead->closing && !has_work(ahead))
+            pthread_cond_wait(&ahead->wanted, &ahead->lock);
+        if (ahead->closing)
+            break;
+        struct job job = pop(ahead->asks.count ? &ahead->asks : &ahead->decodes);
+        ahead->decoding += job.decode;
+        pthread_mutex_unlock(&ahead->lock);
+        do_job(ahead, job);
+        pthread_mutex_lock(&ahead->lock);
+        ahead->decoding -= job.decode;
+        if (job.decode && ahead->decodes.count)
+            pthread_cond_signal(&ahead->wanted);
+    }
+    pthread_mutex_unlock(&ahead->lock);
+    return NULL;
+}
+
+/* Asking waits for the disk's queue, decoding for its pages: one thread more than may decode. */
+static sfs_status start_threads(sfs_ahead *ahead, sfs_error *error)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    ahead->decoding_max = cores < 4 ? 1 : cores < 8 ? 2 : MAX_THREADS - 1;
+    for (unsigned i = 0; i <= ahead->decoding_max; i++) {
+        int failed = pthread_create(&ahead->threads[i], NULL, work, ahead);
+        if (failed) {
+            snprintf(error->message, sizeof error->message, "cannot start a thread: %s",
+                     strerror(failed));
+            return -failed;
+        }
+        ahead->thread_count++;
+    }
+    return 0;
+}
+
+sfs_status sfs_ahead_open(sfs_tree *tree, sfs_batches *batches, uint64_t depth, sfs_ahead **out,
+                          sfs_error *error)
+{
+    sfs_ahead *ahead = calloc(1, sizeof *ahead);
+    if (!ahead) {
+        snprintf(error->message, sizeof error->message, "out of memory");
+        return -ENOMEM;
+    }
+    ahead->tree = tree;
+    ahead->batches = batches;
+    ahead->depth = depth;
+    pthread_mutex_init(&ahead->lock, NULL);
+    pthread_cond_init(&ahead->wanted, NULL);
+    sfs_status status = depth ? start_threads(ahead, error) : 0;
+    if (status)
+        sfs_ahead_close(ahead);
+    else
+        *out = ahead;
+    return status;
+}
+
+void sfs_ahead_close(sfs_ahead *ahead)
+{
+    if (!ahead)
+        return;
+    pthread_mutex_lock(&ahead->lock);
+    ahead->closing = true;
+    pthread_cond_broadcast(&ahead->wanted);
+    pthread_mutex_unlock(&ahead->lock);
+    for (unsigned i = 0; i < ahead->thread_count; i++)
+        pthread_join(ahead->threads[i], NULL);
+    pthread_cond_destroy(&ahead->wanted);
+    pthread_mutex_destroy(&ahead->lock);
+    free(ahead);
+}
+
+/* --- sequences -------------------------------------------------------------------------------- */
+
+static struct stream *stream_of(sfs_ahead *ahead, uint64_t id)
+{
+    struct stream *oldest = ahead->streams;
+    for (struct stream *stream = ahead->streams; stream < ahead->streams + STREAMS; stream++) {
+        if (stream->id == id) {
+            stream->used = ++ahead->clock;
+            return stream;
+        }
+        if (stream->used < oldest->used)
+            oldest = stream;
+    }
+    *oldest = (struct stream){.id = id, .used = ++ahead->clock};
+    return oldest;
+}
+
+static bool was_opened(const struct stream *stream, uint64_t number)
+{
+    for (unsigned i = 0; i < RECENT; i++)
+        if (stream->recent[i] == number + 1)
+            return true;
+    return false;
+}
+
+/* The stride in which batch `number` continues a sequence; 0: in none. The first batch of an epoch
+ * is taken to begin one. */
+static uint64_t find_stride(const struct stream *stream, uint64_t number)
+{
+    if (!number)
+        return 1;
+    for (uint64_t stride = 1; stride <= MAX_STRIDE && stride <= number; stride++)
+        if (was_opened(stream, number - stride) &&
+            (number < 2 * stride || was_opened(stream, number - 2 * stride)))
+            return stride;
+    return 0;
+}
+
+/* Adds jobs for the batches up to `count` strides behind `number`, but for those that had one. */
+static uint64_t add_jobs(sfs_ahead *ahead, const struct stream *stream, uint64_t number,
+                         uint64_t count, uint64_t done, bool decode)
+{
+    uint64_t stride = stream->stride, last = number + count * stride;
+    uint64_t next = done > number && done <= last ? done + stride : number + stride;
+    for (; next <= last; next += stride) {
+        sfs_batch batch = {stream->id, next};
+        struct job job = {.decode = decode};
+        if (!sfs_batch_node(ahead->tree, &batch, &job.node))
+            break;
+        push(decode ? &ahead->decodes : &ahead->asks, job);
+        done = next;
+    }
+    return done;
+}
+
+static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)
+{
+    return value < low ? low : value > high ? high : value;
+}
+
+/* Called with the lock. Returns whether the batch begins a sequence. */
+static bool work_ahead(sfs_ahead *ahead, struct stream *stream, uint64_t number, uint64_t size)
+{
+    uint64_t stride = find_stride(stream, number);
+    bool begins = stride && stride != stream->stride;
+    stream->recent[stream->recent_at++ % RECENT] = number + 1;
+    if (!stride)
+        return false;
+    if (begins)
+        stream->asked = stream->decoded = 0;
+    stream->stride = stride;
+    uint64_t decode = ahead->depth == SFS_AHEAD_AUTO
+                          ? clamp(DECODE_BYTES / (size + 1), DECODE_MIN, MAX_AHEAD / 2)
+                          : ahead->depth;
+    uint64_t asks = decode + clamp(ASK_BYTES / (size + 1), 1, MAX_AHEAD / 2);
+    stream->asked = add_jobs(ahead, stream, number, asks, stream->asked, false);
+    stream->decoded = add_jobs(ahead, stream, number, decode, stream->decoded, true);
+    pthread_cond_broadcast(&ahead->wanted);
+    return begins;
+}
+
+void sfs_ahead_note(sfs_ahead *ahead, sfs_node node, sfs_held *held)
+{
+    sfs_batch batch;
+    bool begins;
+    if (!ahead->depth || !sfs_batch_of(ahead->tree, node, &batch))
+        return;
+    pthread_mutex_lock(&ahead->lock);
+    struct stream *stream = stream_of(ahead, batch.stream);
+    unsigned last = (stream->recent_at + RECENT - 1) % RECENT;
+    if (stream->recent[last] == batch.number + 1)
+        begins = false; /* opened again, for another part of it */
+    else
+        begins = work_ahead(ahead, stream, batch.number, sfs_file_size(sfs_held_file(held)));
+    pthread_mutex_unlock(&ahead->lock);
+    if (sfs_held_take_asking(ahead->batches, held))
+        sfs_batch_will_need(ahead->tree, node, sfs_held_file(held), begins);
+}

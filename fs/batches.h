@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The files of batches that are open, were open a moment ago, or are about to be, each made once;
+ * and of those that have to be decoded, the bytes, in pieces of 1 MiB.
+ *
+ * A piece is decoded once, by one thread, while others that need it wait; different pieces of one
+ * file may be decoded by different threads. When no buffer is left, those go first that were read
+ * to their end, then those of files that nobody has open, each the longest unused one first; one
+ * that is being decoded or sent is never taken. Where none can be had, the read is answered without
+ * a buffer, by decoding just the range that it asks for. */
+#ifndef SFS_FS_BATCHES_H
+#define SFS_FS_BATCHES_H
+
+#include "shufflefs/shufflefs.h"
+
+/* Any number of threads may use it at once. */
+typedef struct sfs_batches sfs_batches;
+
+/* A file, held: it stays until it is dropped as often as it was held. */
+typedef struct sfs_held sfs_held;
+
+/* Buffers take at most cache_size bytes. The tree outlives it; the caller closes *out. ENOMEM. */
+sfs_status sfs_batches_open(sfs_tree *tree, uint64_t cache_size, sfs_batches **out,
+                            sfs_error *error);
+
+/* Nothing is held any more. Accepts NULL. */
+void sfs_batches_close(sfs_batches *batches);
+
+/* Makes the file of a node, or finds it. As sfs_open. */
+sfs_status sfs_batches_hold(sfs_batches *batches, sfs_node node, sfs_held **out, sfs_error *error);
+void sfs_batches_drop(sfs_batches *batches, sfs_held *held);
+
+const sfs_file *sfs_held_file(const sfs_held *held);
+
+/* Files up to this size are asked for at once (sfs_file_will_need); larger ones as they are read.
+ */
+enum { SFS_HELD_ASK = 64 << 20 };
+
+/* True for the first caller alone: who asks the kernel for the file's bytes. */
+bool sfs_held_take_asking(sfs_batches *batches, sfs_held *held);
+
+/* The answer to a read: segments, to be sent before it is released. */
+typedef struct sfs_answer {
+    const struct iovec *segments;
+    int count;
+    struct iovec own[2]; /* where they are of pieces */
+    uint32_t first_piece, pieces;
+} sfs_answer;
+
+/* As sfs_file_read_segments, of at most SFS_POOL_BUFFER bytes. On success, the caller releases the
+ * answer once it was sent. */
+sfs_status sfs_held_read(sfs_batches *batches, sfs_held *held, sfs_reader *reader, size_t size,
+                         uint64_t offset, sfs_answer *out, sfs_error *error);
+void sfs_held_release(sfs_batches *batches, sfs_held *held, const sfs_answer *answer);
+
+/* Decodes what nobody has decoded yet, as far as there is room without taking more than half of the
+ * buffers for what nobody has read. */
+void sfs_held_fill(sfs_batches *batches, sfs_held *held);
+
+#endif
