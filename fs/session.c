@@ -90,8 +90,16 @@ static unsigned thread_count(void)
                                               : threads);
 }
 
+/* The kernel may call the connection aborted while a mount is being taken away: an abort on purpose
+ * leaves the mount, and nobody behind it. */
+static bool is_unmounted(const char *mountpoint)
+{
+    struct statvfs statvfs_buffer;
+    return !statvfs(mountpoint, &statvfs_buffer);
+}
+
 /* libfuse returns the number of the signal that ended the loop: that is a clean end too. */
-static int serve(struct fuse_session *session)
+static int serve(struct fuse_session *session, const char *mountpoint)
 {
     struct fuse_loop_config *config = fuse_loop_cfg_create();
     if (!config)
@@ -99,13 +107,14 @@ static int serve(struct fuse_session *session)
     fuse_loop_cfg_set_max_threads(config, thread_count());
     int ended = fuse_session_loop_mt(session, config);
     fuse_loop_cfg_destroy(config);
-    if (ended >= 0)
+    if (ended >= 0 || (ended == -ECONNABORTED && is_unmounted(mountpoint)))
         return SFS_EXIT_OK;
     sfs_log_error("the connection to the kernel failed: %s", strerror(-ended));
     return SFS_EXIT_FUSE;
 }
 
-static int run_mounted(struct fuse_session *session, const sfs_options *options, sfs_daemon *daemon)
+static int run_mounted(struct fuse_session *session, const sfs_options *options,
+                       const char *mountpoint, sfs_daemon *daemon)
 {
     int failed = sfs_direct_mmap_prepare(session);
     if (failed) {
@@ -120,7 +129,7 @@ static int run_mounted(struct fuse_session *session, const sfs_options *options,
         sfs_log_to_syslog();
     if (sfs_daemon_start(daemon, options))
         return SFS_EXIT_FUSE;
-    return serve(session);
+    return serve(session, mountpoint);
 }
 
 /* Signals are handled before there is a mount that they could leave behind. */
@@ -136,7 +145,7 @@ static int mount_and_run(struct fuse_session *session, const sfs_options *option
         fprintf(stderr, "shufflefs: cannot mount at %s; is /dev/fuse there, and may you use it?\n",
                 mountpoint);
     } else {
-        status = run_mounted(session, options, daemon);
+        status = run_mounted(session, options, mountpoint, daemon);
         fuse_session_unmount(session);
     }
     fuse_remove_signal_handlers(session);
