@@ -286,8 +286,7 @@ static sfs_status order_all_genes(source *from, sfs_progress *progress, sfs_erro
     return order_genes(from, true, from->raw_columns.count, progress, &from->raw_genes, error);
 }
 
-/* Declares a table and converts it, unless the file has none. `genes`: of its rows, or
- * NULL. */
+/* Declares a table and converts it, unless the file has none. `genes`: of its rows, or NULL. */
 static sfs_status convert_table(const source *from, const sfs_h5_table *table, const char *name,
                                 const char *shown, uint64_t rows, const sfs_gene_order *genes,
                                 sfs_progress *progress, sfs_output *output, sfs_error *error)
