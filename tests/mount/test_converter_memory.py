@@ -32,7 +32,7 @@ print(json.dumps({"code": os.waitstatus_to_exitcode(status), "read": int(counter
 
 
 def write_sparse(h5, kind, rows, columns):
-    """Entries with random gaps, written in blocks; 8 bytes each."""
+    """Entries with random gaps, written in blocks; 8 bytes each. Some are zeros, so that columns of CSC are not all alike."""
     group, count, rng = h5.create_group("X"), GIGABYTE // 8, np.random.default_rng(0)
     major, minor = (rows, columns) if kind == "csr" else (columns, rows)
     each = count // major
@@ -45,7 +45,8 @@ def write_sparse(h5, kind, rows, columns):
         lines = min(step, major - at)
         gaps = rng.integers(1, minor // each + 1, (lines, each), dtype="i4")
         indices[at * each:(at + lines) * each] = np.cumsum(gaps, axis=1).ravel() - 1
-        data[at * each:(at + lines) * each] = rng.integers(1, 50, lines * each).astype("f4")
+        zeros = np.arange(each) < (np.arange(at, at + lines) % 7)[:, None]
+        data[at * each:(at + lines) * each] = np.where(zeros, 0, rng.integers(1, 50, (lines, each))).ravel().astype("f4")
 
 
 def write_dense(h5, rows, columns):
@@ -93,12 +94,14 @@ def position_of_genes(collection):
     """Where each column was in the file; the frequencies of columns do not rise."""
     position = np.frombuffer(harness.cat(collection, "var/original_position.npy", build=harness.RELEASE), "<i8", offset=128)
     often = np.zeros(len(position), "i8")
-    blob = np.load(collection / "s0.m0.data.npy", mmap_mode="r")
-    for at in range(0, len(blob), BLOCK) if blob.ndim == 1 else range(0, len(blob), 2048):
-        if blob.ndim == 1:
-            often += np.bincount(np.load(collection / "s0.m0.indices.npy", mmap_mode="r")[at:at + BLOCK], minlength=len(often))
-        else:
-            often += (blob[at:at + 2048] != 0).sum(axis=0)
+    data = np.load(collection / "s0.m0.data.npy", mmap_mode="r")
+    if data.ndim == 1:
+        indices = np.load(collection / "s0.m0.indices.npy", mmap_mode="r")
+        for at in range(0, len(data), BLOCK):
+            often += np.bincount(indices[at:at + BLOCK], data[at:at + BLOCK] != 0, len(often)).astype("i8")
+    else:
+        for at in range(0, len(data), 2048):
+            often += (data[at:at + 2048] != 0).sum(axis=0)
     assert (np.diff(often) <= 0).all() and often[0] > often[-1] and (np.sort(position) == np.arange(len(position))).all()
     return position
 
