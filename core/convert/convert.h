@@ -21,6 +21,7 @@ typedef struct sfs_convert_options {
     bool raw;                   /* only raw/X with raw's var, as X and var */
     sfs_codec_choice codec;
     uint64_t shard_rows;
+    bool sort_genes; /* columns and var in the order of their frequency */
 } sfs_convert_options;
 
 /* The most bytes that a reader of a source holds in its buffers: what keeps memory flat however

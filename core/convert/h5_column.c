@@ -48,6 +48,7 @@ sfs_status sfs_h5_column_text(const sfs_h5_table_job *job, const char *name, sfs
         .table = job->table,
         .name = name,
         .kind = SFS_COLUMN_STRING,
+        .order = job->order,
         .nullable = mask != NULL,
     };
     sfs_column_writer *writer;
@@ -85,6 +86,7 @@ sfs_status sfs_h5_column_numbers(const sfs_h5_table_job *job, const char *name,
         .table = job->table,
         .name = name,
         .kind = SFS_COLUMN_NUMBER,
+        .order = job->order,
         .dtype = values->dtype,
         .nullable = mask != NULL,
     };
@@ -120,6 +122,7 @@ sfs_status sfs_h5_column_categorical(const sfs_h5_table_job *job, const char *na
         .table = job->table,
         .name = name,
         .kind = SFS_COLUMN_CATEGORICAL,
+        .order = job->order,
         .ordered = ordered,
     };
     sfs_column_writer *writer;

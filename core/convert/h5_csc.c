@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 
+#include "codec/nonzero.h"
 #include "convert/radix.h"
 #include "convert/scratch.h"
 
@@ -95,6 +96,14 @@ static sfs_status finish_columns(sorter *held, sfs_error *error)
     return 0;
 }
 
+static sfs_status read_entries(sorter *held, uint64_t first, uint64_t count, sfs_error *error)
+{
+    const sfs_h5_matrix *matrix = held->matrix;
+    SFS_TRY(sfs_h5_read_indices(matrix, first, count, matrix->rows, held->rows, error));
+    SFS_TRY(sfs_h5_array_read(&matrix->data, first, count, held->values, error));
+    return fill_columns(held, first, count, error);
+}
+
 static void count_rows(const sorter *held, uint64_t count, sfs_csc_runs *runs)
 {
     for (uint64_t i = 0; i < count; i++)
@@ -126,9 +135,7 @@ static sfs_status make_run(sorter *held, uint64_t first, sfs_csc_runs *runs, sfs
     sfs_csc_run *run = &runs->runs[runs->count++];
     run->count = smaller(held->room, matrix->data.shape[0] - first);
     run->offset = first * (2 * sizeof(uint32_t) + matrix->dtype.size);
-    SFS_TRY(sfs_h5_read_indices(matrix, first, run->count, matrix->rows, held->rows, error));
-    SFS_TRY(sfs_h5_array_read(&matrix->data, first, run->count, held->values, error));
-    SFS_TRY(fill_columns(held, first, run->count, error));
+    SFS_TRY(read_entries(held, first, run->count, error));
     count_rows(held, run->count, runs);
     return write_run(held, run, runs->fd, error);
 }
@@ -148,14 +155,59 @@ static sfs_status make_runs(sfs_h5_job *job, sfs_csc_runs *runs, sfs_error *erro
     return finish_columns(&held, error);
 }
 
+static sfs_status check_rows(const sfs_h5_matrix *matrix, sfs_error *error)
+{
+    if (matrix->rows <= (uint64_t)UINT32_MAX + 1)
+        return 0;
+    return sfs_fail(error, -EINVAL,
+                    "%s: expected at most 2^32 rows in a CSC matrix, found %" PRIu64
+                    ": store it as CSR",
+                    matrix->name, matrix->rows);
+}
+
+/* Where a column goes on in the next block. */
+typedef struct last_entry {
+    bool any;
+    uint32_t row, column;
+} last_entry;
+
+/* False where the rows of a column do not ascend. */
+static bool count_columns(const sorter *held, uint64_t count, last_entry *last, uint64_t *counts)
+{
+    uint32_t size = held->matrix->dtype.size;
+    uint64_t mask = sfs_nonzero_mask(held->matrix->dtype);
+    const uint8_t *values = (const uint8_t *)held->values;
+    bool ascends = true;
+    for (uint64_t i = 0; i < count; i++) {
+        uint32_t row = held->rows[i], column = held->columns[i];
+        ascends &= !last->any || column != last->column || row > last->row;
+        *last = (last_entry){.any = true, .row = row, .column = column};
+        counts[column] += sfs_is_nonzero(values + i * size, size, mask);
+    }
+    return ascends;
+}
+
+sfs_status sfs_h5_csc_count(sfs_h5_job *job, bool *exact, sfs_error *error)
+{
+    uint64_t entries = job->matrix->data.shape[0];
+    last_entry last = {0};
+    __attribute__((cleanup(sorter_close))) sorter held = {0};
+    *exact = true;
+    SFS_TRY(check_rows(job->matrix, error));
+    SFS_TRY(sorter_open(job->matrix, &held, error));
+    for (uint64_t first = 0; first < entries && *exact; first += held.room) {
+        uint64_t count = smaller(held.room, entries - first);
+        SFS_TRY(read_entries(&held, first, count, error));
+        *exact = count_columns(&held, count, &last, job->counts);
+        sfs_progress_update(job->progress, first + count);
+    }
+    return *exact ? finish_columns(&held, error) : 0;
+}
+
 sfs_status sfs_h5_csc_rows(sfs_h5_job *job, sfs_error *error)
 {
     const sfs_h5_matrix *matrix = job->matrix;
-    if (matrix->rows > (uint64_t)UINT32_MAX + 1)
-        return sfs_fail(error, -EINVAL,
-                        "%s: expected at most 2^32 rows in a CSC matrix, found %" PRIu64
-                        ": store it as CSR",
-                        matrix->name, matrix->rows);
+    SFS_TRY(check_rows(matrix, error));
     unsigned width = matrix->rows ? sfs_bit_width(matrix->rows - 1) : 0;
     __attribute__((cleanup(runs_close))) sfs_csc_runs runs = {
         .fd = -1,

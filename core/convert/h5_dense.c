@@ -42,7 +42,7 @@ static sfs_status reader_open(sfs_h5_job *job, dense_reader *out, sfs_error *err
 
 static sfs_status write_rows(dense_reader *reader, uint64_t first, uint64_t rows, sfs_error *error)
 {
-    SFS_TRY(sfs_matrix_writer_dense(reader->job->writer, rows, reader->buffer, error));
+    SFS_TRY(sfs_h5_write_dense(reader->job, rows, reader->buffer, error));
     sfs_progress_update(reader->job->progress, first + rows);
     return 0;
 }

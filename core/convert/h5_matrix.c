@@ -2,6 +2,7 @@
 #include "convert/h5_matrix.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "store/collection.h"
@@ -223,13 +224,70 @@ sfs_status sfs_h5_write_block(sfs_h5_job *job, sfs_csr_block *block, sfs_error *
         sfs_error_prefix(error, "%s: ", job->matrix->name);
     if (status)
         return status;
+    if (job->counts) {
+        sfs_gene_count_sparse(job->counts, block);
+        return 0;
+    }
+    if (job->genes)
+        SFS_TRY(sfs_gene_order_sparse(job->genes, block, error));
     return sfs_matrix_writer_sparse(job->writer, block->rows, block->nnz, block->indices,
                                     block->values, error);
 }
 
+sfs_status sfs_h5_write_dense(sfs_h5_job *job, uint64_t rows, void *values, sfs_error *error)
+{
+    const sfs_h5_matrix *matrix = job->matrix;
+    if (job->counts) {
+        sfs_gene_count_dense(job->counts, rows, matrix->columns, matrix->dtype, values);
+        return 0;
+    }
+    if (job->genes)
+        SFS_TRY(sfs_gene_order_dense(job->genes, rows, matrix->dtype, values, error));
+    return sfs_matrix_writer_dense(job->writer, rows, values, error);
+}
+
+static sfs_status hand_rows(sfs_h5_job *job, const char *shown, sfs_error *error)
+{
+    const sfs_h5_matrix *matrix = job->matrix;
+    bool csc = matrix->layout == SFS_H5_CSC;
+    sfs_progress_start(job->progress, shown, csc ? 2 * matrix->data.shape[0] : matrix->rows);
+    if (csc)
+        return sfs_h5_csc_rows(job, error);
+    return matrix->layout == SFS_H5_CSR ? sfs_h5_csr_rows(job, error)
+                                        : sfs_h5_dense_rows(job, error);
+}
+
+static sfs_status count(sfs_h5_job *job, const char *shown, sfs_error *error)
+{
+    bool exact = false;
+    if (job->matrix->layout == SFS_H5_CSC) {
+        sfs_progress_start(job->progress, shown, job->matrix->data.shape[0]);
+        SFS_TRY(sfs_h5_csc_count(job, &exact, error));
+        if (!exact)
+            memset(job->counts, 0, job->matrix->columns * sizeof *job->counts);
+    }
+    return exact ? 0 : hand_rows(job, shown, error);
+}
+
+sfs_status sfs_h5_matrix_count(const sfs_h5_matrix *matrix, const char *name,
+                               const sfs_convert_options *options, sfs_progress *progress,
+                               uint64_t *counts, sfs_error *error)
+{
+    sfs_h5_job job = {
+        .matrix = matrix, .output = options->output, .progress = progress, .counts = counts};
+    SFS_AUTO_FREE char *shown = NULL;
+    if (asprintf(&shown, "%s" SFS_GENE_COUNTING, name) < 0) {
+        shown = NULL;
+        return sfs_fail_memory(error);
+    }
+    SFS_TRY(count(&job, shown, error));
+    sfs_progress_finish(progress);
+    return 0;
+}
+
 sfs_status sfs_h5_matrix_convert(const sfs_h5_matrix *matrix, const char *name,
-                                 const sfs_convert_options *options, sfs_progress *progress,
-                                 sfs_output *output, sfs_error *error)
+                                 const sfs_gene_order *genes, const sfs_convert_options *options,
+                                 sfs_progress *progress, sfs_output *output, sfs_error *error)
 {
     sfs_matrix_spec spec = {
         .name = name,
@@ -237,13 +295,10 @@ sfs_status sfs_h5_matrix_convert(const sfs_h5_matrix *matrix, const char *name,
         .dtype = matrix->dtype,
         .columns = matrix->columns,
     };
-    sfs_h5_job job = {.matrix = matrix, .output = options->output, .progress = progress};
+    sfs_h5_job job = {
+        .matrix = matrix, .output = options->output, .progress = progress, .genes = genes};
     SFS_TRY(sfs_matrix_writer_open(output, &spec, &job.writer, error));
-    bool csc = matrix->layout == SFS_H5_CSC;
-    sfs_progress_start(progress, name, csc ? 2 * matrix->data.shape[0] : matrix->rows);
-    sfs_status status = csc                            ? sfs_h5_csc_rows(&job, error)
-                        : matrix->layout == SFS_H5_CSR ? sfs_h5_csr_rows(&job, error)
-                                                       : sfs_h5_dense_rows(&job, error);
+    sfs_status status = hand_rows(&job, name, error);
     if (status) {
         sfs_matrix_writer_abort(job.writer);
         return status;

@@ -30,10 +30,11 @@ sfs_status sfs_h5_table_open(const sfs_h5 *parent, const char *child, sfs_h5_tab
 typedef struct sfs_h5_table_job {
     sfs_output *output;
     sfs_progress *progress;
-    const char *table;  /* "obs", "var" or "raw_var"; declared */
-    const char *shown;  /* its name in progress */
-    uint64_t rows;      /* that it must have */
-    const sfs_h5 *root; /* of the file: uns may hold the categories of compound tables */
+    const char *table;    /* "obs", "var" or "raw_var"; declared */
+    const char *shown;    /* its name in progress */
+    uint64_t rows;        /* that it must have */
+    const int32_t *order; /* NULL, or as in sfs_column_spec */
+    const sfs_h5 *root;   /* of the file: uns may hold the categories of compound tables */
 } sfs_h5_table_job;
 
 /* Writes the index and all columns that can be stored; the others are left out with a note. EINVAL

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "convert/gene_order.h"
 #include "convert/h5_matrix.h"
 #include "convert/h5_table.h"
 #include "store/collection.h"
@@ -33,6 +34,7 @@ typedef struct source {
     size_t part_count;
     sfs_h5_table obs, var, raw_var;
     extent rows, columns, raw_columns;
+    sfs_gene_order genes, raw_genes; /* of X and raw/X; none unless they are to be sorted */
 } source;
 
 static void source_close(source *from)
@@ -45,6 +47,8 @@ static void source_close(source *from)
     sfs_h5_table_close(&from->obs);
     sfs_h5_table_close(&from->var);
     sfs_h5_table_close(&from->raw_var);
+    sfs_gene_order_close(&from->genes);
+    sfs_gene_order_close(&from->raw_genes);
     sfs_h5_close(&from->raw);
     sfs_h5_close(&from->layers);
     sfs_h5_close(&from->root);
@@ -240,37 +244,97 @@ static sfs_status check_parts(source *from, sfs_error *error)
     return 0;
 }
 
-/* Declares a table and converts it, unless the file has none. */
-static sfs_status convert_table(const source *from, const sfs_h5_table *table, const char *name,
-                                const char *shown, uint64_t rows, sfs_progress *progress,
-                                sfs_output *output, sfs_error *error)
+/* Is the name that --sort-genes gives a column still free? */
+static sfs_status check_free(const sfs_h5_table *table, sfs_error *error)
 {
+    for (size_t i = 0; i < table->columns.count; i++)
+        if (!strcmp(table->columns.items[i], SFS_GENE_POSITION))
+            return sfs_fail(error, -EINVAL,
+                            "%s: expected no column " SFS_GENE_POSITION
+                            ", which --sort-genes adds, found one: rename it, or convert without "
+                            "--sort-genes",
+                            table->object.name);
+    return 0;
+}
+
+/* Counts the first matrix with these columns: X where there is one, else the first layer. Where
+ * there is none, columns stay as they are. */
+static sfs_status order_genes(const source *from, bool raw, uint64_t columns,
+                              sfs_progress *progress, sfs_gene_order *out, sfs_error *error)
+{
+    SFS_AUTO_FREE uint64_t *counts = calloc(columns + 1, sizeof *counts);
+    if (!counts)
+        return sfs_fail_memory(error);
+    size_t i = 0;
+    while (i < from->part_count && from->parts[i].raw != raw)
+        i++;
+    if (i < from->part_count) {
+        const part *first = &from->parts[i];
+        SFS_AUTO_H5_MATRIX sfs_h5_matrix matrix = {0};
+        SFS_TRY(sfs_h5_matrix_open(first->parent, first->child, &matrix, error));
+        SFS_TRY(sfs_h5_matrix_count(&matrix, first->name, from->options, progress, counts, error));
+    }
+    return sfs_gene_order_open(counts, columns, out, error);
+}
+
+static sfs_status order_all_genes(source *from, sfs_progress *progress, sfs_error *error)
+{
+    if (!from->options->raw)
+        SFS_TRY(order_genes(from, false, from->columns.count, progress, &from->genes, error));
+    if (!from->raw_parent || from->options->layer)
+        return 0;
+    return order_genes(from, true, from->raw_columns.count, progress, &from->raw_genes, error);
+}
+
+/* Declares a table and converts it, unless the file has none. `genes`: of its rows, or NULL. */
+static sfs_status convert_table(const source *from, const sfs_h5_table *table, const char *name,
+                                const char *shown, uint64_t rows, const sfs_gene_order *genes,
+                                sfs_progress *progress, sfs_output *output, sfs_error *error)
+{
+    const int32_t *order = genes ? genes->source : NULL;
     const sfs_h5_table_job job = {
         .output = output,
         .progress = progress,
         .table = name,
         .shown = shown,
         .rows = rows,
+        .order = order,
         .root = &from->root,
     };
     SFS_TRY(sfs_table_declare(output, name, rows, error));
-    return table->child ? sfs_h5_table_convert(table, &job, error) : 0;
+    if (table->child)
+        SFS_TRY(sfs_h5_table_convert(table, &job, error));
+    return order ? sfs_gene_order_write(genes, name, output, error) : 0;
 }
 
 static sfs_status convert_tables(const source *from, sfs_progress *progress, sfs_output *output,
                                  sfs_error *error)
 {
-    SFS_TRY(
-        convert_table(from, &from->obs, "obs", "obs", from->rows.count, progress, output, error));
+    SFS_TRY(convert_table(from, &from->obs, "obs", "obs", from->rows.count, NULL, progress, output,
+                          error));
     if (from->options->raw)
         return convert_table(from, &from->raw_var, "var", "raw/var", from->raw_columns.count,
-                             progress, output, error);
-    SFS_TRY(convert_table(from, &from->var, "var", "var", from->columns.count, progress, output,
-                          error));
+                             &from->raw_genes, progress, output, error);
+    SFS_TRY(convert_table(from, &from->var, "var", "var", from->columns.count, &from->genes,
+                          progress, output, error));
     if (!from->raw_parent || from->options->layer)
         return 0;
     return convert_table(from, &from->raw_var, "raw_var", "raw/var", from->raw_columns.count,
-                         progress, output, error);
+                         &from->raw_genes, progress, output, error);
+}
+
+static sfs_status convert_parts(const source *from, sfs_progress *progress, sfs_output *output,
+                                sfs_error *error)
+{
+    for (size_t i = 0; i < from->part_count; i++) {
+        const part *converted = &from->parts[i];
+        const sfs_gene_order *genes = converted->raw ? &from->raw_genes : &from->genes;
+        SFS_AUTO_H5_MATRIX sfs_h5_matrix matrix = {0};
+        SFS_TRY(sfs_h5_matrix_open(converted->parent, converted->child, &matrix, error));
+        SFS_TRY(sfs_h5_matrix_convert(&matrix, converted->name, genes->source ? genes : NULL,
+                                      from->options, progress, output, error));
+    }
+    return 0;
 }
 
 sfs_status sfs_convert_h5ad(const sfs_convert_options *options, sfs_progress *progress,
@@ -282,14 +346,14 @@ sfs_status sfs_convert_h5ad(const sfs_convert_options *options, sfs_progress *pr
     SFS_TRY(choose(&from, error));
     SFS_TRY(open_tables(&from, error));
     SFS_TRY(check_parts(&from, error));
+    if (options->sort_genes) {
+        SFS_TRY(check_free(&from.var, error));
+        SFS_TRY(check_free(&from.raw_var, error));
+    }
     *variables = options->raw ? from.raw_columns.count : from.columns.count;
     SFS_TRY(sfs_output_open(output, options->output, from.rows.count, options->shard_rows, error));
+    if (options->sort_genes)
+        SFS_TRY(order_all_genes(&from, progress, error));
     SFS_TRY(convert_tables(&from, progress, output, error));
-    for (size_t i = 0; i < from.part_count; i++) {
-        SFS_AUTO_H5_MATRIX sfs_h5_matrix matrix = {0};
-        SFS_TRY(sfs_h5_matrix_open(from.parts[i].parent, from.parts[i].child, &matrix, error));
-        SFS_TRY(
-            sfs_h5_matrix_convert(&matrix, from.parts[i].name, options, progress, output, error));
-    }
-    return 0;
+    return convert_parts(&from, progress, output, error);
 }

@@ -26,6 +26,7 @@ static const char help[] =
     "      --codec CODEC      packed, raw or dense; else sparse matrices are packed,\n"
     "                         dense ones dense\n"
     "      --shard-rows N     rows in a shard (all in one)\n"
+    "      --sort-genes       columns and var by falling number of non-zeros of X\n"
     "      --json             print a summary as JSON\n"
     "      --quiet            no progress\n"
     "  -h, --help             show this and exit\n"
@@ -77,13 +78,14 @@ static int parse_shard_rows(const char *value, uint64_t *out)
 /* Returns -1 to go on, else the exit status. */
 static int parse(int argc, char **argv, struct command *command)
 {
-    enum { LAYER = 256, RAW, CODEC, SHARD_ROWS, JSON, QUIET };
+    enum { LAYER = 256, RAW, CODEC, SHARD_ROWS, SORT_GENES, JSON, QUIET };
     static const struct option longs[] = {
         {"output", required_argument, NULL, 'o'},
         {"layer", required_argument, NULL, LAYER},
         {"raw", no_argument, NULL, RAW},
         {"codec", required_argument, NULL, CODEC},
         {"shard-rows", required_argument, NULL, SHARD_ROWS},
+        {"sort-genes", no_argument, NULL, SORT_GENES},
         {"json", no_argument, NULL, JSON},
         {"quiet", no_argument, NULL, QUIET},
         {"help", no_argument, NULL, 'h'},
@@ -109,6 +111,9 @@ static int parse(int argc, char **argv, struct command *command)
             break;
         case SHARD_ROWS:
             failed = parse_shard_rows(optarg, &options->shard_rows);
+            break;
+        case SORT_GENES:
+            options->sort_genes = true;
             break;
         case JSON:
             command->json = true;
@@ -197,12 +202,13 @@ static void print_line(const struct command *command, const sfs_output *output, 
 static bool print_json(const struct command *command, const sfs_output *output, uint64_t variables,
                        double elapsed)
 {
-    json_t *summary = json_pack(
-        "{s:s, s:I, s:I, s:O, s:I, s:I, s:I, s:f}", "output", printable(command->options.output),
-        "rows", (json_int_t)output->rows, "variables", (json_int_t)variables, "matrices",
-        output->summary, "obs", (json_int_t)column_count(output, "obs"), "var",
-        (json_int_t)column_count(output, "var"), "bytes", (json_int_t)output->bytes, "seconds",
-        elapsed);
+    json_t *summary =
+        json_pack("{s:s, s:I, s:I, s:O, s:I, s:I, s:b, s:I, s:f}", "output",
+                  printable(command->options.output), "rows", (json_int_t)output->rows, "variables",
+                  (json_int_t)variables, "matrices", output->summary, "obs",
+                  (json_int_t)column_count(output, "obs"), "var",
+                  (json_int_t)column_count(output, "var"), "sorted_genes", output->sorted_genes,
+                  "bytes", (json_int_t)output->bytes, "seconds", elapsed);
     bool written = summary && !json_dumpf(summary, stdout, JSON_INDENT(1)) &&
                    putchar('\n') != EOF && !fflush(stdout);
     json_decref(summary);
@@ -235,6 +241,7 @@ static int convert_and_publish(const struct command *command)
     double started = seconds();
     sfs_progress_init(&progress, command->quiet);
     sfs_status status = convert(&command->options, &progress, &output, &variables, &error);
+    output.sorted_genes = command->options.sort_genes;
     if (!status)
         status = sfs_output_commit(&output, variables, printable(base_name(command->options.input)),
                                    &error);

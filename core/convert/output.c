@@ -141,11 +141,13 @@ static json_t *describe(const sfs_output *output, uint64_t variables, const char
         json_array_append_new(shards, json_pack("{s:I}", "rows", (json_int_t)rows));
         left -= rows;
     }
-    return json_pack("{s:s, s:i, s:i, s:s, s:s, s:I, s:I, s:o, s:O, s:O, s:O}", "format",
+    const char *gene_order = output->sorted_genes ? "frequency" : NULL;
+    return json_pack("{s:s, s:i, s:i, s:s, s:s, s:I, s:I, s:s*, s:o, s:O, s:O, s:O}", "format",
                      "shufflefs", "version", SFS_FORMAT_VERSION, "generation", 1, "made_by",
                      "mkshufflefs " SFS_VERSION, "source", source, "rows", (json_int_t)output->rows,
-                     "variables", (json_int_t)variables, "shards", shards, "matrices",
-                     output->matrices, "tables", output->tables, "files", output->files);
+                     "variables", (json_int_t)variables, "gene_order", gene_order, "shards", shards,
+                     "matrices", output->matrices, "tables", output->tables, "files",
+                     output->files);
 }
 
 /* The checksum is the last member, of all bytes before its key. */

@@ -17,6 +17,7 @@ typedef struct sfs_output {
     char *path, *partial; /* owned */
     int directory;        /* owned: of partial, with the lock */
     uint64_t rows, shard_rows;
+    bool sorted_genes;                 /* the caller's to set, before the commit */
     json_t *matrices, *tables, *files; /* owned: parts of collection.json */
     json_t *summary;                   /* owned: "matrices" of the --json summary */
     uint32_t *sums;                    /* owned: page sums of all files so far */

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "convert/convert.h"
+#include "convert/gene_order.h"
 #include "convert/random.h"
 
 enum { CLASSES = 8, PLATES = 14, BLOCK_ENTRIES = 1 << 20, DEPTH_SAMPLES = 16 };
@@ -300,10 +301,11 @@ static sfs_status finish_obs(struct obs_writers *obs, sfs_error *error)
     return 0;
 }
 
-static sfs_status put_var(sfs_output *output, const struct spec *spec, sfs_error *error)
+static sfs_status put_var(sfs_output *output, const struct spec *spec, const sfs_gene_order *genes,
+                          sfs_error *error)
 {
-    static const sfs_column_spec index = {
-        .table = "var", .name = "_index", .kind = SFS_COLUMN_STRING};
+    const sfs_column_spec index = {
+        .table = "var", .name = "_index", .kind = SFS_COLUMN_STRING, .order = genes->source};
     sfs_column_writer *writer;
     SFS_TRY(sfs_table_declare(output, "var", spec->vars, error));
     SFS_TRY(sfs_column_writer_open(output, &index, &writer, error));
@@ -316,7 +318,8 @@ static sfs_status put_var(sfs_output *output, const struct spec *spec, sfs_error
             return status;
         }
     }
-    return sfs_column_writer_finish(writer, error);
+    SFS_TRY(sfs_column_writer_finish(writer, error));
+    return genes->source ? sfs_gene_order_write(genes, "var", output, error) : 0;
 }
 
 /* A block of rows on its way to the matrix writer. */
@@ -327,9 +330,56 @@ struct block {
     float *values;    /* owned */
 };
 
+static sfs_csr_block as_csr(const struct generator *generator, const struct block *block)
+{
+    return (sfs_csr_block){
+        .rows = block->rows,
+        .nnz = block->nnz,
+        .indices = block->indices,
+        .values = block->values,
+        .dtype = {'f', 4},
+        .columns = generator->spec.vars,
+    };
+}
+
+/* Makes all rows once more, and counts the non-zeros of each gene. */
+static sfs_status order_genes(struct generator *generator, struct block *block,
+                              sfs_progress *progress, sfs_gene_order *out, sfs_error *error)
+{
+    uint64_t rows = generator->spec.rows, vars = generator->spec.vars;
+    SFS_AUTO_FREE uint64_t *counts = calloc(vars, sizeof *counts);
+    if (!counts)
+        return sfs_fail_memory(error);
+    block->rows = 1;
+    sfs_progress_start(progress, "X" SFS_GENE_COUNTING, rows);
+    for (uint64_t i = 0; i < rows; i++) {
+        struct row row = draw_row(generator, i, block->indices, block->values);
+        block->nnz[0] = (uint32_t)row.n_genes;
+        const sfs_csr_block csr = as_csr(generator, block);
+        sfs_gene_count_sparse(counts, &csr);
+        if (i % 256 == 0)
+            sfs_progress_update(progress, i);
+    }
+    block->rows = 0;
+    sfs_progress_finish(progress);
+    return sfs_gene_order_open(counts, vars, out, error);
+}
+
+static sfs_status put_block(const struct generator *generator, struct block *block,
+                            const sfs_gene_order *genes, sfs_matrix_writer *matrix,
+                            sfs_error *error)
+{
+    sfs_csr_block csr = as_csr(generator, block);
+    if (genes->source)
+        SFS_TRY(sfs_gene_order_sparse(genes, &csr, error));
+    SFS_TRY(sfs_matrix_writer_sparse(matrix, csr.rows, csr.nnz, csr.indices, csr.values, error));
+    block->rows = block->entries = 0;
+    return 0;
+}
+
 static sfs_status put_rows(struct generator *generator, struct block *block,
-                           sfs_matrix_writer *matrix, struct obs_writers *obs,
-                           sfs_progress *progress, sfs_error *error)
+                           const sfs_gene_order *genes, sfs_matrix_writer *matrix,
+                           struct obs_writers *obs, sfs_progress *progress, sfs_error *error)
 {
     uint64_t rows = generator->spec.rows;
     for (uint64_t i = 0; i < rows; i++) {
@@ -340,35 +390,40 @@ static sfs_status put_rows(struct generator *generator, struct block *block,
         block->entries += (uint32_t)row.n_genes;
         if (block->entries < BLOCK_ENTRIES && block->rows < BLOCK_ENTRIES && i + 1 < rows)
             continue;
-        SFS_TRY(sfs_matrix_writer_sparse(matrix, block->rows, block->nnz, block->indices,
-                                         block->values, error));
-        block->rows = block->entries = 0;
+        SFS_TRY(put_block(generator, block, genes, matrix, error));
         sfs_progress_update(progress, i + 1);
     }
     return 0;
 }
 
+static sfs_status open_block(const struct generator *generator, struct block *block,
+                             sfs_error *error)
+{
+    uint64_t room = BLOCK_ENTRIES + generator->spec.vars;
+    block->nnz = malloc(BLOCK_ENTRIES * sizeof *block->nnz);
+    block->indices = malloc(room * sizeof *block->indices);
+    block->values = malloc(room * sizeof *block->values);
+    return block->nnz && block->indices && block->values ? 0 : sfs_fail_memory(error);
+}
+
 static sfs_status put_all(const sfs_convert_options *options, struct generator *generator,
-                          struct block *block, struct obs_writers *obs, sfs_output *output,
-                          sfs_progress *progress, sfs_error *error)
+                          struct block *block, sfs_gene_order *genes, struct obs_writers *obs,
+                          sfs_output *output, sfs_progress *progress, sfs_error *error)
 {
     sfs_matrix_writer *matrix;
     sfs_matrix_spec spec = {.name = "X",
                             .codec = sfs_codec_chosen(options->codec, true),
                             .dtype = {'f', 4},
                             .columns = generator->spec.vars};
-    uint64_t room = BLOCK_ENTRIES + generator->spec.vars;
-    block->nnz = malloc(BLOCK_ENTRIES * sizeof *block->nnz);
-    block->indices = malloc(room * sizeof *block->indices);
-    block->values = malloc(room * sizeof *block->values);
-    if (!block->nnz || !block->indices || !block->values)
-        return sfs_fail_memory(error);
+    SFS_TRY(open_block(generator, block, error));
     SFS_TRY(open_generator(generator, error));
-    SFS_TRY(put_var(output, &generator->spec, error));
+    if (options->sort_genes)
+        SFS_TRY(order_genes(generator, block, progress, genes, error));
+    SFS_TRY(put_var(output, &generator->spec, genes, error));
     SFS_TRY(open_obs(output, obs, error));
     SFS_TRY(sfs_matrix_writer_open(output, &spec, &matrix, error));
     sfs_progress_start(progress, "X", generator->spec.rows);
-    sfs_status status = put_rows(generator, block, matrix, obs, progress, error);
+    sfs_status status = put_rows(generator, block, genes, matrix, obs, progress, error);
     if (status) {
         sfs_matrix_writer_abort(matrix);
         return status;
@@ -384,16 +439,18 @@ sfs_status sfs_convert_synthetic(const sfs_convert_options *options, sfs_progres
     struct generator generator = {.spec = {25382, 34455, 0, 0.031}};
     struct obs_writers obs = {0};
     struct block block = {0};
+    sfs_gene_order genes = {0};
     if (options->layer || options->raw)
         return sfs_fail(error, -EINVAL, "synthetic: has X alone, neither layers nor raw");
     SFS_TRY(parse_spec(options->input, &generator.spec, error));
     SFS_TRY(
         sfs_output_open(output, options->output, generator.spec.rows, options->shard_rows, error));
     *variables = generator.spec.vars;
-    sfs_status status = put_all(options, &generator, &block, &obs, output, progress, error);
+    sfs_status status = put_all(options, &generator, &block, &genes, &obs, output, progress, error);
     for (int i = 0; i < COLUMNS; i++)
         sfs_column_writer_abort(obs.columns[i]);
     close_generator(&generator);
+    sfs_gene_order_close(&genes);
     free(block.nnz);
     free(block.indices);
     free(block.values);

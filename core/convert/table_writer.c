@@ -10,6 +10,12 @@ struct text_files {
     sfs_array_file *text, *offsets; /* owned */
 };
 
+/* Bytes that wait until all of a column has come. */
+struct held {
+    char *bytes; /* owned */
+    uint64_t used, room;
+};
+
 struct sfs_column_writer {
     sfs_output *output; /* borrowed */
     json_t *table;      /* borrowed: from output */
@@ -21,7 +27,8 @@ struct sfs_column_writer {
     uint64_t rows, part_rows, table_rows, rows_a_part;
     uint64_t categories, width;
     struct text_files category_files, part_strings;
-    sfs_array_file *values, *mask; /* owned; NULL when no part is open */
+    sfs_array_file *values, *mask;  /* owned; NULL when no part is open */
+    struct held items, ends, flags; /* with spec.order: elements, where strings end, and the mask */
 };
 
 sfs_status sfs_table_declare(sfs_output *output, const char *table, uint64_t rows, sfs_error *error)
@@ -184,8 +191,46 @@ static sfs_status open_part(sfs_column_writer *writer, sfs_error *error)
                   error);
 }
 
+static sfs_status hold(struct held *held, const void *bytes, uint64_t size, sfs_error *error)
+{
+    if (!held->bytes || held->room - held->used < size) {
+        uint64_t room = 2 * held->room + size + 64;
+        char *grown = realloc(held->bytes, room);
+        if (!grown)
+            return sfs_fail_memory(error);
+        held->bytes = grown;
+        held->room = room;
+    }
+    memcpy(held->bytes + held->used, bytes, size);
+    held->used += size;
+    return 0;
+}
+
+/* Writes what was held, all rows of the table, in their order. */
+static sfs_status put_in_order(sfs_column_writer *writer, sfs_error *error)
+{
+    const uint64_t *ends = (const void *)writer->ends.bytes;
+    uint64_t size = writer->spec.dtype.size;
+    for (uint64_t row = 0; row < writer->part_rows; row++) {
+        uint64_t from = (uint64_t)writer->spec.order[row];
+        if (writer->mask)
+            SFS_TRY(sfs_array_file_append(writer->mask, writer->flags.bytes + from, 1, error));
+        if (writer->spec.kind == SFS_COLUMN_STRING) {
+            uint64_t start = from ? ends[from - 1] : 0;
+            SFS_TRY(append_line(&writer->part_strings, writer->items.bytes + start,
+                                ends[from] - start, error));
+        } else {
+            SFS_TRY(sfs_array_file_append(writer->values, writer->items.bytes + from * size, size,
+                                          error));
+        }
+    }
+    return 0;
+}
+
 static sfs_status close_part(sfs_column_writer *writer, sfs_error *error)
 {
+    if (writer->spec.order)
+        SFS_TRY(put_in_order(writer, error));
     SFS_TRY(finish_file(&writer->values, error));
     SFS_TRY(finish_file(&writer->mask, error));
     SFS_TRY(finish_text(&writer->part_strings, error));
@@ -224,6 +269,34 @@ static sfs_status check_codes(const sfs_column_writer *writer, uint64_t count, c
     return 0;
 }
 
+static sfs_status put_values(sfs_column_writer *writer, const uint8_t *values, uint64_t count,
+                             sfs_error *error)
+{
+    uint64_t bytes = count * writer->spec.dtype.size;
+    if (writer->spec.order)
+        return hold(&writer->items, values, bytes, error);
+    return sfs_array_file_append(writer->values, values, bytes, error);
+}
+
+static sfs_status put_mask(sfs_column_writer *writer, const uint8_t *mask, uint64_t count,
+                           sfs_error *error)
+{
+    if (!writer->mask)
+        return 0;
+    if (writer->spec.order)
+        return hold(&writer->flags, mask, count, error);
+    return sfs_array_file_append(writer->mask, mask, count, error);
+}
+
+static sfs_status put_string(sfs_column_writer *writer, const char *bytes, size_t length,
+                             sfs_error *error)
+{
+    if (!writer->spec.order)
+        return append_line(&writer->part_strings, bytes, length, error);
+    SFS_TRY(hold(&writer->items, bytes, length, error));
+    return hold(&writer->ends, &writer->items.used, sizeof writer->items.used, error);
+}
+
 sfs_status sfs_column_writer_values(sfs_column_writer *writer, uint64_t count, const void *values,
                                     const uint8_t *mask, sfs_error *error)
 {
@@ -233,12 +306,10 @@ sfs_status sfs_column_writer_values(sfs_column_writer *writer, uint64_t count, c
     while (count) {
         uint64_t taken = count;
         SFS_TRY(prepare_rows(writer, &taken, error));
-        SFS_TRY(
-            sfs_array_file_append(writer->values, bytes, taken * writer->spec.dtype.size, error));
-        if (writer->mask) {
-            SFS_TRY(sfs_array_file_append(writer->mask, mask, taken, error));
+        SFS_TRY(put_values(writer, bytes, taken, error));
+        SFS_TRY(put_mask(writer, mask, taken, error));
+        if (writer->mask)
             mask += taken;
-        }
         bytes += taken * writer->spec.dtype.size;
         count -= taken;
     }
@@ -255,11 +326,8 @@ sfs_status sfs_column_writer_string(sfs_column_writer *writer, const char *bytes
                         "%s column \"%s\": expected strings of fewer than 2^31 bytes",
                         writer->spec.table, writer->spec.name);
     writer->width = length > writer->width ? length : writer->width;
-    if (writer->mask) {
-        uint8_t byte = missing;
-        SFS_TRY(sfs_array_file_append(writer->mask, &byte, 1, error));
-    }
-    return append_line(&writer->part_strings, bytes, length, error);
+    SFS_TRY(put_mask(writer, &(uint8_t){missing}, 1, error));
+    return put_string(writer, bytes, length, error);
 }
 
 static sfs_status finish(sfs_column_writer *writer, sfs_error *error)
@@ -296,6 +364,9 @@ void sfs_column_writer_abort(sfs_column_writer *writer)
     abort_text(&writer->part_strings);
     sfs_array_file_abort(writer->values);
     sfs_array_file_abort(writer->mask);
+    free(writer->items.bytes);
+    free(writer->ends.bytes);
+    free(writer->flags.bytes);
     json_decref(writer->current);
     json_decref(writer->parts);
     json_decref(writer->column);

@@ -17,6 +17,9 @@ typedef struct sfs_column_spec {
     sfs_column_kind kind;
     sfs_dtype dtype; /* of a number column */
     bool nullable, ordered;
+    /* NULL, or (not in obs) which of the elements that come each row takes: then the column is held
+     * in memory until all have come. Borrowed until the writer is finished. */
+    const int32_t *order;
 } sfs_column_spec;
 
 typedef struct sfs_column_writer sfs_column_writer;

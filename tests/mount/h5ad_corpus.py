@@ -99,9 +99,9 @@ def unsorted_indices(path):
     write_h5ad(path, shuffled[0], layers={"csc": shuffled[1]})
 
 
-def with_duplicates(rng, kind, dtype):
+def with_duplicates(rng, kind, dtype, shape=(40, 30)):
     """Every entry is there once, twice or three times, in any order."""
-    once = random_sparse(rng, 40, 30, dtype=dtype, kind=kind)
+    once = random_sparse(rng, *shape, dtype=dtype, kind=kind)
     times = rng.integers(1, 4, len(once.indices))
     major = np.repeat(np.repeat(np.arange(len(once.indptr) - 1), np.diff(once.indptr)), times)
     indptr = np.concatenate([[0], np.cumsum(np.bincount(major, minlength=len(once.indptr) - 1))]).astype("<i4")
