@@ -42,9 +42,9 @@ static const char help[] =
     "    -o epochs=N        epochs that ls lists (10)\n"
     "    -o formats=F;F     what ls lists in a rank: csr, dir (csr)\n"
     "    -o cache=MODE      page cache for batches: auto, never or always (auto)\n"
-    "    -o cache_size=N    memory for decoded batches: bytes, k, m or g\n"
-    "                       (1/32 of the memory there is, at most 1g)\n"
-    "    -o prefetch=N      batches decoded ahead of a reader, or auto (auto)\n"
+    "    -o cache_size=S    memory for decoded batches: bytes, k, m, g (auto);\n"
+    "                       auto is 1/32 of the memory there is, at most 1g\n"
+    "    -o prefetch=N      batches decoded ahead of a reader (auto)\n"
     "    -o allow_other     let other users read\n"
     "    -o auto_unmount    unmount when the daemon dies\n";
 
@@ -99,18 +99,29 @@ static int set_cache(sfs_options *out, const char *value)
     return SFS_EXIT_USAGE;
 }
 
+/* A small share of the memory, and no more than a few large batches take. */
+static uint64_t default_cache_size(void)
+{
+    uint64_t share = sfs_memory_limit() / SHARE_OF_MEMORY;
+    return share < MAX_DEFAULT_CACHE ? share : MAX_DEFAULT_CACHE;
+}
+
 /* Bytes, with an optional k, m or g. */
 static int set_cache_size(sfs_options *out, const char *value)
 {
     static const char units[] = "kmg";
     char *end;
+    if (!strcmp(value, "auto")) {
+        out->cache_size = default_cache_size();
+        return 0;
+    }
     errno = 0;
     uint64_t size = strtoull(value, &end, 10);
     const char *unit = *end ? strchr(units, *end | 0x20) : NULL;
     unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
     if (errno || *value < '0' || *value > '9' || (*end && (!unit || end[1])) ||
         size > UINT64_C(1) << 46 >> shift)
-        return usage_error("cache_size: expected bytes, such as 64m or 2g, found", value);
+        return usage_error("cache_size: expected auto, or bytes such as 64m or 2g, found", value);
     out->cache_size = size << shift;
     return 0;
 }
@@ -184,13 +195,6 @@ static int set_text(sfs_options *out, const char *text)
     int failed = copy ? set_all(out, copy) : usage_error("out of memory", NULL);
     free(copy);
     return failed;
-}
-
-/* A small share of the memory, and no more than a few large batches take. */
-static uint64_t default_cache_size(void)
-{
-    uint64_t share = sfs_memory_limit() / SHARE_OF_MEMORY;
-    return share < MAX_DEFAULT_CACHE ? share : MAX_DEFAULT_CACHE;
 }
 
 static int parse_flags(int argc, char **argv, sfs_options *out, bool *cat)

@@ -218,7 +218,8 @@ def test_every_documented_key_is_accepted(convert):
     """With the default that the page names, and with the default of `seed=0`, and so on."""
     collection = convert("synthetic:rows=10,vars=5,density=0.2,seed=0")
     defaults = {"batch_size": 1024, "world_size": 1, "seed": 0, "order": "shuffle", "block_size": 64, "window": 65536, "tail": "even",
-                "layer": "X", "epochs": 10, "formats": "csr", "cache": "auto", "allow_other": None, "auto_unmount": None}
+                "layer": "X", "epochs": 10, "formats": "csr", "cache": "auto", "cache_size": "auto", "prefetch": "auto",
+                "allow_other": None, "auto_unmount": None}
     assert set(defaults) == keys_in_man()
     plain = harness.cat(collection, "dataset.json")
     for key, value in defaults.items():
@@ -240,7 +241,7 @@ def test_dataset_json_is_documented(convert, tmp_path):
     h5ad_corpus.FILES["csr_csc_dense_raw_and_layers"](tmp_path / "a.h5ad")
     dataset = json.loads(harness.cat(convert(tmp_path / "a.h5ad"), "dataset.json", seed=2**63))
     assert set(dataset) == {key for tag in document.tags("shufflefs.1", "DATASET.JSON") for key in tag.split()}
-    assert set(dataset["view"]) == keys_in_man() - {"formats", "cache", "allow_other", "auto_unmount"}
+    assert set(dataset["view"]) == keys_in_man() - {"formats", "cache", "cache_size", "prefetch", "allow_other", "auto_unmount"}
     assert dataset["view"]["seed"] == str(2**63)
     page = text("docs/shufflefs.1")
     for described in [dataset["obs"], dataset["raw_var"], list(dataset["matrices"].values())]:

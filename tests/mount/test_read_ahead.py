@@ -146,10 +146,10 @@ def test_64_readers_and_a_small_pool(made, expected, convert, mount):
 
 
 @pytest.mark.parametrize("option, says", [
-    ("cache_size=x", "cache_size: expected bytes, such as 64m or 2g, found x"),
-    ("cache_size=-1", "cache_size: expected bytes, such as 64m or 2g, found -1"),
-    ("cache_size=1q", "cache_size: expected bytes, such as 64m or 2g, found 1q"),
-    ("cache_size=99999999g", "cache_size: expected bytes, such as 64m or 2g, found 99999999g"),
+    ("cache_size=x", "cache_size: expected auto, or bytes such as 64m or 2g, found x"),
+    ("cache_size=-1", "cache_size: expected auto, or bytes such as 64m or 2g, found -1"),
+    ("cache_size=1q", "cache_size: expected auto, or bytes such as 64m or 2g, found 1q"),
+    ("cache_size=99999999g", "cache_size: expected auto, or bytes such as 64m or 2g, found 99999999g"),
     ("prefetch=", "prefetch: expected auto or a number of batches up to 1024, found"),
     ("prefetch=1025", "prefetch: expected auto or a number of batches up to 1024, found 1025"),
 ])
