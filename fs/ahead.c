@@ -13,10 +13,10 @@ enum {
     STREAMS = 64,         /* sequences that are remembered: ranks times kinds of files */
     RECENT = 64,          /* batches of each that are */
     MAX_STRIDE = 32,      /* the largest step that is recognised */
-    MAX_AHEAD = 64,       /* batches that are asked for ahead, at most ... */
-    ASK_BYTES = 32 << 20, /* ... and about so many bytes of them, beyond those that are decoded */
-    DECODE_BYTES = 16 << 20, /* SFS_AHEAD_AUTO: about so many bytes decoded ahead ... */
-    DECODE_MIN = 2,          /* ... but so many batches */
+    MAX_ASKS = 32,        /* batches that are asked for ahead, at most ... */
+    ASK_BYTES = 32 << 20, /* ... and about so many bytes of them */
+    AUTO_PIECES = 8, /* SFS_AHEAD_AUTO: so few that they are still in the processor's cache when
+                        they are read (tests/bench) */
     MAX_JOBS = 1024,
     MAX_THREADS = 4,
 };
@@ -27,13 +27,14 @@ struct stream {
     uint64_t used;
     uint64_t recent[RECENT]; /* numbers + 1 of the last batches, in a ring */
     unsigned recent_at;
-    uint64_t stride;         /* of `asked` and `decoded` */
-    uint64_t asked, decoded; /* the last batches for which there was a job */
+    uint64_t stride; /* 0: none is known */
+    uint64_t asked;  /* the last batch that was asked for ahead */
 };
 
 struct job {
     sfs_node node;
-    bool decode, first;
+    uint32_t piece; /* to be decoded; of a job that asks, none */
+    bool decode;
 };
 
 struct queue {
@@ -82,9 +83,9 @@ static void do_job(sfs_ahead *ahead, struct job job)
     if (sfs_batches_hold(ahead->batches, job.node, &held, &error))
         return;
     if (job.decode)
-        sfs_held_fill(ahead->batches, held);
+        sfs_held_fill(ahead->batches, held, job.piece);
     else if (sfs_held_take_asking(ahead->batches, held))
-        sfs_batch_will_need(ahead->tree, job.node, sfs_held_file(held), job.first);
+        sfs_batch_will_need(ahead->tree, job.node, sfs_held_file(held), false);
     sfs_batches_drop(ahead->batches, held);
 }
 
@@ -206,63 +207,100 @@ static uint64_t find_stride(const struct stream *stream, uint64_t number)
     return 0;
 }
 
-/* Adds jobs for the batches up to `count` strides behind `number`, but for those that had one. */
-static uint64_t add_jobs(sfs_ahead *ahead, const struct stream *stream, uint64_t number,
-                         uint64_t count, uint64_t done, bool decode)
+/* The next batch of the sequence that nobody has opened yet. */
+static uint64_t next_unopened(const struct stream *stream, uint64_t number)
 {
-    uint64_t stride = stream->stride, last = number + count * stride;
-    uint64_t next = done > number && done <= last ? done + stride : number + stride;
-    for (; next <= last; next += stride) {
-        sfs_batch batch = {stream->id, next};
-        struct job job = {.decode = decode};
-        if (!sfs_batch_node(ahead->tree, &batch, &job.node))
-            break;
-        push(decode ? &ahead->decodes : &ahead->asks, job);
-        done = next;
-    }
-    return done;
+    do
+        number += stream->stride;
+    while (was_opened(stream, number));
+    return number;
 }
 
-static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)
+static bool push_job(sfs_ahead *ahead, const struct stream *stream, uint64_t number, struct job job)
 {
-    return value < low ? low : value > high ? high : value;
+    sfs_batch batch = {stream->id, number};
+    if (!sfs_batch_node(ahead->tree, &batch, &job.node))
+        return false;
+    push(job.decode ? &ahead->decodes : &ahead->asks, job);
+    pthread_cond_signal(&ahead->wanted);
+    return true;
+}
+
+/* Has batches behind this one asked for, but for those that were. */
+static void ask_ahead(sfs_ahead *ahead, struct stream *stream, uint64_t number, uint64_t size)
+{
+    uint64_t count = 1 + ASK_BYTES / (size + 1);
+    uint64_t last = number + (count < MAX_ASKS ? count : MAX_ASKS) * stream->stride;
+    bool goes_on = stream->asked > number && stream->asked <= last;
+    for (uint64_t next = (goes_on ? stream->asked : number) + stream->stride; next <= last;
+         next += stream->stride) {
+        if (!push_job(ahead, stream, next, (struct job){.decode = false}))
+            break;
+        stream->asked = next;
+    }
+}
+
+/* Has the piece decoded that stands `distance` pieces behind piece `from` of a batch, where every
+ * batch has `count` of them. */
+static void decode_ahead(sfs_ahead *ahead, const struct stream *stream, uint64_t number,
+                         uint32_t from, uint32_t count, uint64_t distance)
+{
+    uint64_t at = from + distance;
+    for (uint64_t batch = at / count; batch; batch--)
+        number = next_unopened(stream, number);
+    push_job(ahead, stream, number, (struct job){.decode = true, .piece = (uint32_t)(at % count)});
+}
+
+static uint64_t window_of(const sfs_ahead *ahead, uint32_t count)
+{
+    return ahead->depth == SFS_AHEAD_AUTO ? AUTO_PIECES : ahead->depth * count;
 }
 
 /* Called with the lock. Returns whether the batch begins a sequence. */
-static bool work_ahead(sfs_ahead *ahead, struct stream *stream, uint64_t number, uint64_t size)
+static bool note_open(sfs_ahead *ahead, struct stream *stream, uint64_t number,
+                      const sfs_held *held)
 {
     uint64_t stride = find_stride(stream, number);
     bool begins = stride && stride != stream->stride;
+    uint32_t count = sfs_held_pieces(held);
     stream->recent[stream->recent_at++ % RECENT] = number + 1;
+    stream->stride = stride;
     if (!stride)
         return false;
     if (begins)
-        stream->asked = stream->decoded = 0;
-    stream->stride = stride;
-    uint64_t decode = ahead->depth == SFS_AHEAD_AUTO
-                          ? clamp(DECODE_BYTES / (size + 1), DECODE_MIN, MAX_AHEAD / 2)
-                          : ahead->depth;
-    uint64_t asks = decode + clamp(ASK_BYTES / (size + 1), 1, MAX_AHEAD / 2);
-    stream->asked = add_jobs(ahead, stream, number, asks, stream->asked, false);
-    stream->decoded = add_jobs(ahead, stream, number, decode, stream->decoded, true);
-    pthread_cond_broadcast(&ahead->wanted);
+        stream->asked = 0;
+    ask_ahead(ahead, stream, number, sfs_file_size(sfs_held_file(held)));
+    if (begins && count)
+        for (uint64_t i = 1; i < window_of(ahead, count); i++)
+            decode_ahead(ahead, stream, number, 0, count, i);
     return begins;
 }
 
-void sfs_ahead_note(sfs_ahead *ahead, sfs_node node, sfs_held *held)
+void sfs_ahead_open_file(sfs_ahead *ahead, sfs_node node, sfs_held *held)
 {
     sfs_batch batch;
-    bool begins;
+    bool begins = false;
     if (!ahead->depth || !sfs_batch_of(ahead->tree, node, &batch))
         return;
     pthread_mutex_lock(&ahead->lock);
     struct stream *stream = stream_of(ahead, batch.stream);
     unsigned last = (stream->recent_at + RECENT - 1) % RECENT;
-    if (stream->recent[last] == batch.number + 1)
-        begins = false; /* opened again, for another part of it */
-    else
-        begins = work_ahead(ahead, stream, batch.number, sfs_file_size(sfs_held_file(held)));
+    if (stream->recent[last] != batch.number + 1) /* else again, for another part of it */
+        begins = note_open(ahead, stream, batch.number, held);
     pthread_mutex_unlock(&ahead->lock);
     if (sfs_held_take_asking(ahead->batches, held))
         sfs_batch_will_need(ahead->tree, node, sfs_held_file(held), begins);
+}
+
+void sfs_ahead_read_piece(sfs_ahead *ahead, sfs_node node, const sfs_held *held, uint32_t piece)
+{
+    sfs_batch batch;
+    uint32_t count = sfs_held_pieces(held);
+    if (!ahead->depth || !count || !sfs_batch_of(ahead->tree, node, &batch))
+        return;
+    pthread_mutex_lock(&ahead->lock);
+    struct stream *stream = stream_of(ahead, batch.stream);
+    if (stream->stride)
+        decode_ahead(ahead, stream, batch.number, piece, count, window_of(ahead, count));
+    pthread_mutex_unlock(&ahead->lock);
 }

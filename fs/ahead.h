@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sees which batches are read in sequence, and works ahead of their readers: the pages of batches
- * further on are asked for, so that they come from the disk in time, and the next batches are made
- * and decoded. Nothing happens but when a batch is opened, so it stops when the readers do.
+ * further on are asked for, so that they come from the disk in time, and the pieces that follow the
+ * one that was just read are decoded, into the next batches. Nothing happens but when a batch is
+ * opened or read, so it stops when the readers do.
  *
  * Reading in sequence means: the batches K, K - s and K - 2 s of a rank were opened lately, for
  * some stride s; the smallest counts, so that several workers that deal the batches among
@@ -14,7 +15,8 @@
 /* Any number of threads may use it at once. */
 typedef struct sfs_ahead sfs_ahead;
 
-/* As many batches are decoded ahead as the mount option says, or, with SFS_AHEAD_AUTO, some. */
+/* As many batches are decoded ahead as the mount option says, or, with SFS_AHEAD_AUTO, some pieces
+ * of them. */
 #define SFS_AHEAD_AUTO UINT64_MAX
 
 /* `depth` 0: nothing is done ahead. tree and batches outlive it; the caller closes *out. ENOMEM, or
@@ -26,6 +28,9 @@ sfs_status sfs_ahead_open(sfs_tree *tree, sfs_batches *batches, uint64_t depth, 
 void sfs_ahead_close(sfs_ahead *ahead);
 
 /* The file of a batch was opened. */
-void sfs_ahead_note(sfs_ahead *ahead, sfs_node node, sfs_held *held);
+void sfs_ahead_open_file(sfs_ahead *ahead, sfs_node node, sfs_held *held);
+
+/* A piece of it was read for the first time. */
+void sfs_ahead_read_piece(sfs_ahead *ahead, sfs_node node, const sfs_held *held, uint32_t piece);
 
 #endif

@@ -11,11 +11,12 @@
 
 enum {
     BUCKETS = 1024,
-    MAX_IDLE = 256,          /* files that nobody holds, and that are kept a while */
-    MIN_DECODED = 128 << 10, /* smaller files are read in one request: buffers gain nothing */
+    MAX_IDLE = 2048,          /* files that nobody holds, and that are kept a while ... */
+    MAX_IDLE_BYTES = 8 << 20, /* ... in so much memory, beside buffers */
+    MIN_DECODED = 128 << 10,  /* smaller files are read in one request: buffers gain nothing */
     ASK_STEP = 8 << 20,
-    KEPT_WHEN_READ = 32, /* pieces, for those who read the same batch a little later */
-    SHARE_OF_POOL = 4,   /* larger files than 1 / SHARE_OF_POOL of it are read by range */
+    KEPT_WHEN_READ = 8, /* pieces, for those who read the same batch a little later */
+    SHARE_OF_POOL = 4,  /* larger files than 1 / SHARE_OF_POOL of it are read by range */
 };
 
 typedef enum piece_state { EMPTY, DECODING, READY } piece_state;
@@ -32,6 +33,8 @@ struct piece {
     piece_state state;
     uint32_t pins; /* answers that are being sent from it */
     uint32_t left; /* bytes that were not sent yet */
+    bool decoded;  /* once, if not now */
+    bool read;     /* begun to be */
 };
 
 /* Everything here is owned by the lock of sfs_batches, but for what is constant once `made`. */
@@ -59,7 +62,7 @@ struct sfs_batches {
     struct link read,
         unread; /* pieces with nothing left to send, and others; longest unused first */
     size_t idle_count, read_count, unread_count;
-    uint64_t idle_bytes, idle_bytes_max; /* memory of the idle files, beside buffers */
+    uint64_t idle_bytes; /* memory of the idle files, beside buffers */
 };
 
 static void link_init(struct link *link)
@@ -94,7 +97,6 @@ sfs_status sfs_batches_open(sfs_tree *tree, uint64_t cache_size, sfs_batches **o
         return -ENOMEM;
     }
     batches->tree = tree;
-    batches->idle_bytes_max = cache_size / SHARE_OF_POOL;
     pthread_mutex_init(&batches->lock, NULL);
     link_init(&batches->idle);
     link_init(&batches->read);
@@ -253,7 +255,7 @@ static void drop(sfs_batches *batches, sfs_held *held)
     batches->idle_count++;
     batches->idle_bytes += sfs_file_memory(held->file);
     while (batches->idle_count > MAX_IDLE ||
-           (batches->idle_bytes > batches->idle_bytes_max && batches->idle_count > 1))
+           (batches->idle_bytes > MAX_IDLE_BYTES && batches->idle_count > 1))
         forget_idle(batches, OF_LINK(batches->idle.next, sfs_held, idle));
 }
 
@@ -301,6 +303,11 @@ void sfs_batches_drop(sfs_batches *batches, sfs_held *held)
 const sfs_file *sfs_held_file(const sfs_held *held)
 {
     return held->file;
+}
+
+uint32_t sfs_held_pieces(const sfs_held *held)
+{
+    return held->piece_count;
 }
 
 bool sfs_held_take_asking(sfs_batches *batches, sfs_held *held)
@@ -367,6 +374,7 @@ static sfs_status decode(sfs_batches *batches, struct piece *piece, uint32_t i, 
         piece->buffer = buffer;
         piece->left = size;
         piece->pins = 1;
+        piece->decoded = true;
         piece->state = READY;
     }
     pthread_cond_broadcast(&held->changed);
@@ -409,6 +417,17 @@ static struct iovec share_of(const sfs_held *held, uint32_t i, uint64_t offset, 
     return (struct iovec){held->pieces[i].buffer + (from - start), to - from};
 }
 
+/* How many of pieces [first, last], at their end, are read for the first time. */
+static uint32_t note_read(sfs_held *held, uint32_t first, uint32_t last)
+{
+    uint32_t count = 0;
+    for (uint32_t i = first; i <= last; i++) {
+        count = held->pieces[i].read ? 0 : count + 1;
+        held->pieces[i].read = true;
+    }
+    return count;
+}
+
 /* Fills the answer from pieces; leaves its count at 0 where there is no room for them. */
 static sfs_status answer_from_pieces(sfs_batches *batches, sfs_held *held, size_t size,
                                      uint64_t offset, sfs_answer *out, sfs_error *error)
@@ -431,7 +450,8 @@ static sfs_status answer_from_pieces(sfs_batches *batches, sfs_held *held, size_
         *out = (sfs_answer){.count = (int)(last - first + 1),
                             .own = {out->own[0], out->own[1]},
                             .first_piece = first,
-                            .pieces = last - first + 1};
+                            .pieces = last - first + 1,
+                            .new_pieces = note_read(held, first, last)};
     pthread_mutex_unlock(&batches->lock);
     return status;
 }
@@ -472,17 +492,16 @@ void sfs_held_release(sfs_batches *batches, sfs_held *held, const sfs_answer *an
     pthread_mutex_unlock(&batches->lock);
 }
 
-void sfs_held_fill(sfs_batches *batches, sfs_held *held)
+void sfs_held_fill(sfs_batches *batches, sfs_held *held, uint32_t i)
 {
+    if (i >= held->piece_count)
+        return;
+    struct piece *piece = &held->pieces[i];
     pthread_mutex_lock(&batches->lock);
-    for (uint32_t i = 0; i < held->piece_count; i++) {
-        if (held->pieces[i].state != EMPTY)
-            continue;
-        uint8_t *buffer =
-            batches->unread_count < batches->pool.count / 2 ? take_buffer(batches) : NULL;
-        if (!buffer || decode(batches, &held->pieces[i], i, buffer, NULL))
-            break;
-        unpin(batches, &held->pieces[i], 0);
-    }
+    bool wanted =
+        piece->state == EMPTY && !piece->decoded && batches->unread_count < batches->pool.count / 2;
+    uint8_t *buffer = wanted ? take_buffer(batches) : NULL;
+    if (buffer && !decode(batches, piece, i, buffer, NULL))
+        unpin(batches, piece, 0);
     pthread_mutex_unlock(&batches->lock);
 }

@@ -31,6 +31,9 @@ void sfs_batches_drop(sfs_batches *batches, sfs_held *held);
 
 const sfs_file *sfs_held_file(const sfs_held *held);
 
+/* The number of pieces of SFS_POOL_BUFFER bytes that the file is decoded into; 0: it is not. */
+uint32_t sfs_held_pieces(const sfs_held *held);
+
 /* Files up to this size are asked for at once (sfs_file_will_need); larger ones as they are read.
  */
 enum { SFS_HELD_ASK = 64 << 20 };
@@ -44,6 +47,7 @@ typedef struct sfs_answer {
     int count;
     struct iovec own[2]; /* where they are of pieces */
     uint32_t first_piece, pieces;
+    uint32_t new_pieces; /* the last so many of them are read for the first time */
 } sfs_answer;
 
 /* As sfs_file_read_segments, of at most SFS_POOL_BUFFER bytes. On success, the caller releases the
@@ -52,8 +56,8 @@ sfs_status sfs_held_read(sfs_batches *batches, sfs_held *held, sfs_reader *reade
                          uint64_t offset, sfs_answer *out, sfs_error *error);
 void sfs_held_release(sfs_batches *batches, sfs_held *held, const sfs_answer *answer);
 
-/* Decodes what nobody has decoded yet, as far as there is room without taking more than half of the
- * buffers for what nobody has read. */
-void sfs_held_fill(sfs_batches *batches, sfs_held *held);
+/* Decodes a piece that nobody has decoded yet, if it is one of the file's, and if there is room
+ * without taking more than half of the buffers for what nobody has read. */
+void sfs_held_fill(sfs_batches *batches, sfs_held *held, uint32_t piece);
 
 #endif

@@ -207,7 +207,7 @@ static void on_open(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *
         reply_failure(request, status, &error);
         return;
     }
-    sfs_ahead_note(daemon->ahead, node, held);
+    sfs_ahead_open_file(daemon->ahead, node, held);
     info->fh = (uint64_t)(uintptr_t)held;
     info->direct_io = is_direct(daemon, node, sfs_held_file(held), info->flags);
     info->keep_cache = !info->direct_io;
@@ -226,7 +226,6 @@ static void on_release(fuse_req_t request, fuse_ino_t node, struct fuse_file_inf
 static void on_read(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
                     struct fuse_file_info *info)
 {
-    (void)node;
     sfs_daemon *daemon = daemon_of(request);
     sfs_held *held = (sfs_held *)(uintptr_t)info->fh;
     sfs_reader *reader = reader_of(daemon);
@@ -239,6 +238,8 @@ static void on_read(fuse_req_t request, fuse_ino_t node, size_t size, off_t offs
         reply_failure(request, status, &error);
         return;
     }
+    for (uint32_t i = answer.pieces - answer.new_pieces; i < answer.pieces; i++)
+        sfs_ahead_read_piece(daemon->ahead, node, held, answer.first_piece + i);
     if (answer.count == 1)
         fuse_reply_buf(request, answer.segments->iov_base, answer.segments->iov_len);
     else
