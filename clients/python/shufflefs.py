@@ -140,7 +140,10 @@ class Batch:
         if sections < 0 or not 128 + ENTRY.itemsize * sections <= self._words[1] <= len(self._bytes):
             raise Error(f"{name} is cut short or damaged: {len(self._bytes)} bytes, which should begin with a header "
                         f"of {self._words[1]} bytes for {sections} sections")
-        self._arrays = dict(map(self._section, np.frombuffer(self._bytes, ENTRY, sections, 128).tolist()))
+        try:
+            self._arrays = dict(map(self._section, np.frombuffer(self._bytes, ENTRY, sections, 128).tolist()))
+        except (TypeError, ValueError) as error:        # what numpy says of types, shapes and names that mean nothing
+            raise Error(f"{name} is damaged, or of a later version: the table of its sections cannot be read, {error}") from error
         missing = [key for key in FIXED if key not in self._arrays]
         if missing:
             raise Error(f"{name} is no batch: it has no section {missing[0]}, but {', '.join(self._arrays)}")
@@ -216,7 +219,8 @@ class Batch:
 
 
 def _in_torch_worker():
-    return "torch" in sys.modules and sys.modules["torch"].utils.data.get_worker_info() is not None
+    data = sys.modules.get("torch.utils.data")          # a worker has imported it
+    return data is not None and data.get_worker_info() is not None
 
 
 def _as_tensor(blob):
