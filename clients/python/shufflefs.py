@@ -143,7 +143,8 @@ class Batch:
         try:
             self._arrays = dict(map(self._section, np.frombuffer(self._bytes, ENTRY, sections, 128).tolist()))
         except (TypeError, ValueError) as error:        # what numpy says of types, shapes and names that mean nothing
-            raise Error(f"{name} is damaged, or of a later version: the table of its sections cannot be read, {error}") from error
+            raise Error(f"{name} is damaged, or of a later version: the table of its sections cannot be read "
+                        f"({error})") from error
         missing = [key for key in FIXED if key not in self._arrays]
         if missing:
             raise Error(f"{name} is no batch: it has no section {missing[0]}, but {', '.join(self._arrays)}")

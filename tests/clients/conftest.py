@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(TESTS.parent / "clients" / "python"), *(str(TESTS / name) for name in ("clients", "mount", "reference"))]
+sys.path[:0] = [str(TESTS / name) for name in ("../clients/python", "clients", "mount", "reference")]
 
 import harness  # noqa: E402  (after the path, as all modules here)
 import shufflefs  # noqa: E402

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Python client, without torch: what it reads is what the source says, by every way; what it hands out stays as it is."""
+"""The Python client, without torch: what it reads is what the source says, by every way; what it hands out stays."""
 import contextlib
 import errno
 import hashlib
@@ -62,7 +62,7 @@ def same_arrays(batch, matrix, rows):
             np.array_equal(batch.indices, indices) and batch.data.tobytes() == data.tobytes())
 
 
-# --- what is read ------------------------------------------------------------------------------------------------------
+# --- what is read ---------------------------------------------------------------------------------------------------
 
 def test_batches_are_those_of_the_source(client, made):
     matrix = made[1].matrices["X"]
@@ -70,7 +70,8 @@ def test_batches_are_those_of_the_source(client, made):
     for epoch in range(2):
         for rank, k, rows in VIEW.batches(matrix.n_rows, epoch):
             batch = client.batch(epoch, rank, k)
-            assert same_arrays(batch, matrix, rows) and batch.shape == (len(rows), matrix.n_cols) and len(batch) == len(rows)
+            assert same_arrays(batch, matrix, rows)
+            assert batch.shape == (len(rows), matrix.n_cols) and len(batch) == len(rows)
             assert (batch.epoch, batch.rank, batch.number, batch.repeated, batch.extra) == (epoch, rank, k, 0, {})
             assert (batch.scipy() != whole[rows]).nnz == 0 and (batch.dense() == whole[rows].toarray()).all()
     assert client.batches_per_rank == VIEW.steps(matrix.n_rows) and client.dataset["rows"] == matrix.n_rows
@@ -106,7 +107,8 @@ def check_column(client, name, column):
     elif column.kind == "string":
         assert found.tolist() == list(column.values), name
     else:
-        assert found.dtype == column.values.dtype and np.array_equal(found, column.values, found.dtype.kind == "f"), name
+        assert found.dtype == column.values.dtype, name
+        assert np.array_equal(found, column.values, found.dtype.kind == "f"), name
     if column.kind == "categorical" and all(isinstance(each, str) for each in column.categories):
         assert client.categories(name) == column.categories, name
     return column.kind
@@ -119,7 +121,7 @@ def test_odd_names_of_columns(convert, open_collection, tmp_path):
         check_column(client, name, column)
 
 
-# --- by every way ------------------------------------------------------------------------------------------------------
+# --- by every way ---------------------------------------------------------------------------------------------------
 
 def every_batch(client):
     return {(batch.epoch, batch.rank, batch.number): bytes(batch._bytes)
@@ -154,9 +156,9 @@ def test_where_the_file_system_refuses(hinder, mounted, expected, monkeypatch):
 
 
 def test_reads_are_direct_aligned_and_whole(mounted, expected, monkeypatch):
-    opened, read = [], []
-    monkeypatch.setattr(os, "open", lambda path, flags, real=os.open: opened.append(flags) or real(path, flags))
-    monkeypatch.setattr(os, "preadv", lambda fd, into, at, real=os.preadv: read.append((into[0], at)) or real(fd, into, at))
+    opened, read, real_open, real_preadv = [], [], os.open, os.preadv
+    monkeypatch.setattr(os, "open", lambda path, flags: opened.append(flags) or real_open(path, flags))
+    monkeypatch.setattr(os, "preadv", lambda fd, into, at: read.append((into[0], at)) or real_preadv(fd, into, at))
     assert bytes(mounted.batch(0, 0, 0)._bytes) == expected[0, 0, 0]
     (flags,), ((memory, offset),) = opened, read
     assert flags & os.O_DIRECT and offset == 0 and len(memory) % 4096 == 0
@@ -194,7 +196,7 @@ def test_other_processes(method, client, expected):
             assert bytes(batch._bytes) == expected[place] and (batch.scipy() != client.batch(*place).scipy()).nnz == 0
 
 
-# --- in order, ahead ---------------------------------------------------------------------------------------------------
+# --- in order, ahead ------------------------------------------------------------------------------------------------
 
 def test_any_point_to_resume_from(client, expected):
     for seed in range(30):
@@ -232,7 +234,7 @@ def test_reading_ahead_ends_early():
     assert len(found) == 5 and threading.active_count() == before
 
 
-# --- memory ------------------------------------------------------------------------------------------------------------
+# --- memory ---------------------------------------------------------------------------------------------------------
 
 def test_what_is_kept_stays(client, expected):
     """All batches of an epoch are kept to its end, while others are read and dropped."""
@@ -242,14 +244,15 @@ def test_what_is_kept_stays(client, expected):
         assert bytes(batch._bytes) == expected[0, batch.rank, batch.number]
 
 
-PARTS = [lambda b: b.data, lambda b: b.indices[5:40], lambda b: b.scipy(), lambda b: memoryview(b.rows), lambda b: b.data[::3].view("u4"),
-         lambda b: b.scipy().T, lambda b: b.indptr.reshape(-1, 1), lambda b: iter(b.data), lambda b: b.rows[:0]]
+PARTS = [lambda b: b.data, lambda b: b.indices[5:40], lambda b: b.scipy(), lambda b: memoryview(b.rows),
+         lambda b: b.data[::3].view("u4"), lambda b: b.scipy().T, lambda b: b.indptr.reshape(-1, 1),
+         lambda b: b.rows[:0]]
 
 
 def digest(part):
     if scipy.sparse.issparse(part):
         return digest(part.data) + digest(part.indices) + digest(part.indptr)
-    return hashlib.sha1(np.asarray(part).tobytes()).digest() if not hasattr(part, "__next__") else b""
+    return hashlib.sha1(np.asarray(part).tobytes()).digest()
 
 
 def test_any_part_keeps_its_memory(client):
@@ -291,6 +294,16 @@ def test_a_fork_writes_into_its_own_memory(client, expected):
     assert bytes(batch._bytes) == expected[0, 0, 0]
 
 
+def test_a_fork_opens_its_own_collection(made, open_collection, expected):
+    """Locks of the library may be held by a thread that the fork does not have."""
+    client = open_collection(made[0], **VIEW.options())
+    parents, pid = client._tree, os.fork()
+    if pid == 0:
+        same = client.batch(0, 0, 0)._bytes == expected[0, 0, 0]
+        os._exit(0 if same and client._tree is not parents else 1)
+    assert os.waitpid(pid, 0)[1] == 0 and client._tree is parents
+
+
 def test_arrays_are_not_copied(client):
     batch = client.batch(0, 0, 1)
     matrix = batch.scipy()
@@ -303,7 +316,11 @@ def test_arrays_are_not_copied(client):
     assert batch.data.sum() == matrix.data.sum() != client.batch(0, 0, 1).data.sum()
 
 
-# --- other types and sections ------------------------------------------------------------------------------------------
+# --- other types and sections ---------------------------------------------------------------------------------------
+
+# Of indices, of indptr.
+INDEX_TYPES = [("<i4", "<i4"), ("<u2", "<i4"), ("<i8", "<i8"), ("<u2", "<i8"), ("<i8", "<i4")]
+
 
 def craft(arrays, n_cols):
     """A `.csr` file of these arrays, in this order."""
@@ -312,11 +329,12 @@ def craft(arrays, n_cols):
     for entry, (name, array) in zip(table, arrays.items()):
         blob += bytes(-len(blob) % 64)
         entry["name"], entry["type"] = name.encode(), array.dtype.str.encode()
-        entry["offset"], entry["count"], entry["columns"] = len(blob), array.size, array.shape[1] if array.ndim > 1 else 1
+        entry["offset"], entry["count"] = len(blob), array.size
+        entry["columns"] = array.shape[1] if array.ndim > 1 else 1
         blob += array.tobytes()
     offsets = dict(zip(arrays, table["offset"]))
-    words = [header, len(arrays["rows"]), n_cols, len(arrays["data"]), len(arrays), *(offsets[name] for name in model.SECTIONS),
-             -1, -1, -1, 0, 0, 1]
+    words = [header, len(arrays["rows"]), n_cols, len(arrays["data"]), len(arrays),
+             *(offsets[name] for name in model.SECTIONS), -1, -1, -1, 0, 0, 1]
     blob[:header] = b"SHUFCSR1" + np.array(words, "<i8").tobytes() + table.tobytes()
     return bytes(blob)
 
@@ -325,12 +343,12 @@ def crafted(data="<f4", index="<i4", pointer="<i4", **extra):
     rng = np.random.default_rng(1)
     indptr = np.array([0, 3, 3, 7, 12])
     indices = np.concatenate([np.sort(rng.choice(50, length, False)) for length in np.diff(indptr)])
-    arrays = {"indptr": indptr.astype(pointer), "indices": indices.astype(index), "data": rng.integers(1, 99, 12).astype(data),
-              "rows": np.array([9, 1, 4, 4]), **extra}
+    arrays = {"indptr": indptr.astype(pointer), "indices": indices.astype(index),
+              "data": rng.integers(1, 99, 12).astype(data), "rows": np.array([9, 1, 4, 4]), **extra}
     return arrays, craft(arrays, 50)
 
 
-@pytest.mark.parametrize("index, pointer", [("<i4", "<i4"), ("<u2", "<i4"), ("<i8", "<i8"), ("<u2", "<i8"), ("<i8", "<i4")])
+@pytest.mark.parametrize("index, pointer", INDEX_TYPES)
 @pytest.mark.parametrize("data", h5ad_corpus.DTYPES)
 def test_types_are_those_of_the_file(data, index, pointer):
     arrays, blob = crafted(data, index, pointer)
@@ -360,12 +378,13 @@ def test_other_sections():
 
 
 def test_no_rows():
-    blob = craft({"indptr": np.zeros(1, "<i4"), "indices": np.zeros(0, "<i4"), "data": np.zeros(0, "<f4"), "rows": np.zeros(0, "<i8")}, 7)
-    batch = shufflefs.Batch(blob)
+    arrays = {"indptr": np.zeros(1, "<i4"), "indices": np.zeros(0, "<i4"), "data": np.zeros(0, "<f4"),
+              "rows": np.zeros(0, "<i8")}
+    batch = shufflefs.Batch(craft(arrays, 7))
     assert batch.shape == batch.scipy().shape == batch.dense().shape == (0, 7)
 
 
-# --- what goes wrong ---------------------------------------------------------------------------------------------------
+# --- what goes wrong ------------------------------------------------------------------------------------------------
 
 def test_damaged_files():
     """Cut anywhere, or with any byte of the header changed: a sentence, or arrays that can be read."""
@@ -394,7 +413,7 @@ def test_a_file_that_shrinks(tmp_path, monkeypatch):
 
 def test_sentences(client):
     for call, sentence in [
-            (lambda: client.batch(0, 2, 1), "has no batch 1 of rank 2 in epoch 0: there are 8 batches for each of 2 ranks"),
+            (lambda: client.batch(0, 2, 1), "no batch 1 of rank 2 in epoch 0: there are 8 batches for each of 2 ranks"),
             (lambda: client.batch(0, 0, 8), "has no batch 8"), (lambda: client.batch(-1, 0, 0), "in epoch -1"),
             (lambda: client.batch(2**31, 0, 0), "in epoch 2147483648"),
             (lambda: client.csr("rows/3100.csr"), "rows/3100.csr"),
@@ -423,7 +442,7 @@ def test_a_daemon_that_is_gone(made, mount):
         client.batch(0, 0, 0)
 
 
-# --- what is imported --------------------------------------------------------------------------------------------------
+# --- what is imported -----------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("program", [
     "import sys, shufflefs; assert not {'torch', 'scipy'} & set(sys.modules)",
@@ -434,5 +453,5 @@ def test_a_daemon_that_is_gone(made, mount):
     "import shufflefs\ntry: shufflefs.nothing\nexcept AttributeError as e: assert \"'nothing'\" in str(e)"])
 def test_neither_torch_nor_scipy_is_needed(program, mounted):
     environment = {**os.environ, "PYTHONPATH": os.path.dirname(shufflefs.__file__)}
-    done = subprocess.run([sys.executable, "-c", program, mounted.name], env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    done = subprocess.run([sys.executable, "-c", program, mounted.name], env=environment, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
