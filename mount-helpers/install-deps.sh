@@ -1,16 +1,19 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Installs Debian's or Ubuntu's packages, where one is missing: `install-deps.sh build` what is needed to build and run,
-# `install-deps.sh test` also what the tests need.
+# `install-deps.sh test` also what the tests need; `install-deps.sh torch` and `install-deps.sh venv` torch for them, or what
+# pip needs to get it.
 set -eu
 
 build="gcc libc6-dev cmake ninja-build pkg-config libfuse3-dev fuse3 libhdf5-dev libjansson-dev libzstd-dev libxxhash-dev liblzf-dev python3 python3-numpy"
-test="clang clang-format python3-scipy python3-h5py python3-pytest python3-hypothesis python3-xxhash binutils man-db procps"
+test="clang clang-format python3-scipy python3-h5py python3-pytest python3-hypothesis python3-xxhash binutils man-db procps r-base-core r-cran-matrix"
 
 case "${1:-}" in
 build) wanted=$build ;;
 test) wanted="$build $test" ;;
-*) echo "usage: install-deps.sh build|test" >&2; exit 1 ;;
+torch) wanted=python3-torch ;;
+venv) wanted=python3-venv ;;
+*) echo "usage: install-deps.sh build|test|torch|venv" >&2; exit 1 ;;
 esac
 
 missing=

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Installs what the tests need, builds, and runs all of them: the core's unit tests, the documents' tests, and those over
-# real mounts with the daemon under ASan and UBSan; then readers in parallel under TSan, and what needs the release build.
-# Extra arguments go to pytest.
+# Installs what the tests need, builds, and runs all of them: the core's unit tests, the documents' tests, those over
+# real mounts and those of the clients with the daemon under ASan and UBSan; then readers in parallel under TSan, and what
+# needs the release build. Extra arguments go to pytest.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -15,10 +15,12 @@ done
 CC=clang cmake -S . -B build/clang -G Ninja -DCMAKE_BUILD_TYPE=Debug -DSHUFFLEFS_WERROR=ON >/dev/null
 cmake --build build/clang -- --quiet
 
+torch_python=$(sh tests/clients/torch_env.sh)
 pytest="/usr/bin/python3 -m pytest -q -p no:cacheprovider"
 ctest --test-dir build/asan --output-on-failure
 ctest --test-dir build/tsan --output-on-failure
 export SHUFFLEFS_RELEASE_BUILD=build/release
 SHUFFLEFS_BUILD=build/asan $pytest tests/docs tests/unit tests/mount -m "not large" "$@"
+SHUFFLEFS_BUILD=build/asan $torch_python -m pytest -q -p no:cacheprovider tests/clients -m "not large" "$@"
 SHUFFLEFS_BUILD=build/tsan $pytest tests/mount/test_concurrency.py -m "not large" "$@"
 SHUFFLEFS_BUILD=build/release $pytest tests/mount -m large "$@"

@@ -44,7 +44,8 @@ def clone(tmp_path_factory):
     """A directory that looks like a clone after the build, as far as the README's commands can tell."""
     place = tmp_path_factory.mktemp("clone")
     (place / "build").mkdir()
-    (place / "include").symlink_to(document.REPO / "include")
+    for name in ("include", "clients"):
+        (place / name).symlink_to(document.REPO / name)
     (place / "build" / "release").symlink_to(harness.BUILD)
     return place
 
@@ -99,7 +100,7 @@ def mounted(clone, tmp_path_factory):
     if not os.access("/dev/fuse", os.R_OK | os.W_OK):
         pytest.skip("/dev/fuse is missing or not accessible: nothing can be mounted here")
     place = tmp_path_factory.mktemp("mounted")
-    for name in ("build", "include"):
+    for name in ("build", "include", "clients"):
         (place / name).symlink_to(clone / name)
     commands = [command for command, _ in transcript(of("console", "A first look")[0])]
     with unmounted_after(place):
@@ -110,14 +111,27 @@ def mounted(clone, tmp_path_factory):
         yield place
 
 
-@pytest.mark.parametrize("number", range(len(of("python"))))
+@pytest.mark.parametrize("number", range(len(of("python", "Reading from Python"))))
 def test_python(number, mounted):
-    (mounted / "snippet.py").write_text(of("python")[number])
+    (mounted / "snippet.py").write_text(of("python", "Reading from Python")[number])
     printed = shell("python3 snippet.py", mounted)
     if number == 0:
         assert printed.startswith("(256, 2000) [")
     else:
         assert sorted(printed.splitlines()) == ["rank 0: 5000 rows", "rank 1: 5000 rows"], "two epochs of 2,500 rows each"
+
+
+def has_torch():
+    return subprocess.run([PYTHON, "-c", "import torch"], capture_output=True).returncode == 0
+
+
+@pytest.mark.parametrize("number, expected", [(0, "9 (196, 2000) 196"), (1, "[6, 7, 8, 9]")])
+def test_the_python_client(number, expected, mounted):
+    program = of("python", "The Python client")[number]
+    if "Batches" in program and not has_torch():
+        pytest.skip("torch is not installed")
+    (mounted / "snippet.py").write_text(program)
+    assert shell("python3 -W ignore snippet.py", mounted).strip() == expected
 
 
 def test_torch(mounted):
