@@ -2,36 +2,47 @@
 #include "shufflefs/memory.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-/* The path of this process's control group below /sys/fs/cgroup; "" where it has none. */
-static void find_group(char *out, size_t size)
+/* Where the limits of this process's control group are: in version 2, and in version 1. */
+static const struct {
+    const char *line; /* of /proc/self/cgroup, behind its number */
+    const char *directory, *file;
+} versions[] = {{"::", "/sys/fs/cgroup", "memory.max"},
+                {":memory:", "/sys/fs/cgroup/memory", "memory.limit_in_bytes"}};
+
+/* The path of the group below the directory; false where there is none. */
+static bool find_group(const char *wanted, char *out, size_t size)
 {
     char line[4096];
+    bool found = false;
     FILE *file = fopen("/proc/self/cgroup", "re");
-    *out = '\0';
-    while (file && fgets(line, sizeof line, file))
-        if (!strncmp(line, "0::", 3))
-            snprintf(out, size, "%s", line + 3);
+    while (file && !found && fgets(line, sizeof line, file)) {
+        const char *rest = line + strspn(line, "0123456789");
+        found = !strncmp(rest, wanted, strlen(wanted));
+        if (found)
+            snprintf(out, size, "%s", rest + strlen(wanted));
+    }
     if (file)
         fclose(file);
-    out[strcspn(out, "\n")] = '\0';
+    out[found ? strcspn(out, "\n") : 0] = '\0';
+    return found;
 }
 
-/* What memory.max of a group says; UINT64_MAX where it says nothing. */
-static uint64_t limit_of(const char *group)
+/* What a group's file says; UINT64_MAX where it says nothing. */
+static uint64_t limit_of(const char *directory, const char *group, const char *name)
 {
-    char path[4200];
-    uint64_t limit = UINT64_MAX;
-    snprintf(path, sizeof path, "/sys/fs/cgroup%s/memory.max", group);
+    char path[4300];
+    uint64_t limit;
+    snprintf(path, sizeof path, "%s%s/%s", directory, group, name);
     FILE *file = fopen(path, "re");
-    if (file && fscanf(file, "%" SCNu64, &limit) != 1)
-        limit = UINT64_MAX;
+    bool told = file && fscanf(file, "%" SCNu64, &limit) == 1;
     if (file)
         fclose(file);
-    return limit;
+    return told ? limit : UINT64_MAX;
 }
 
 /* A group's limit holds for those below it, too. */
@@ -39,13 +50,16 @@ uint64_t sfs_memory_limit(void)
 {
     char group[4096];
     uint64_t memory = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
-    find_group(group, sizeof group);
-    for (;;) {
-        uint64_t limit = limit_of(group);
-        memory = limit < memory ? limit : memory;
-        char *slash = strrchr(group, '/');
-        if (!slash)
-            return memory;
-        *slash = '\0';
+    for (size_t i = 0; i < sizeof versions / sizeof *versions; i++) {
+        if (!find_group(versions[i].line, group, sizeof group))
+            continue;
+        for (char *slash = group; slash;) {
+            uint64_t limit = limit_of(versions[i].directory, group, versions[i].file);
+            memory = limit < memory ? limit : memory;
+            slash = strrchr(group, '/');
+            if (slash)
+                *slash = '\0';
+        }
     }
+    return memory;
 }

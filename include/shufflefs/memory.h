@@ -10,7 +10,7 @@
 extern "C" {
 #endif
 
-/** Bytes of memory that this process may use: the machine's, or less where a control group (v2) of
+/** Bytes of memory that this process may use: the machine's, or less where a control group of
  * the process has a limit. */
 SFS_API uint64_t sfs_memory_limit(void);
 
