@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who races, converted how and read in which settings.
+
+A setting's order is "random", where every row of an epoch may come at any place, or (block, window): blocks of so many
+neighbours are shuffled, and rows within windows of so many rows. Only settings of the same order are compared.
+"""
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+WARM_UP = 8192                                          # rows, at least, before warm figures count
+FETCH = 16384                                           # rows that a peer without another default fetches together
+RANDOM = "random"
+BLOCKS = [(512, FETCH), (256, FETCH), (64, FETCH), (32, 8192), (64, 65536)]
+
+
+@dataclass
+class Setting:
+    name: str
+    order: object
+    options: dict = field(default_factory=dict)         # for the reader
+    readers: int = 1                                    # processes, each with its share of the batches
+
+    def window(self, batch_size):
+        """Rows that are fetched together, of which only whole ones are timed."""
+        if self.order != RANDOM:
+            return self.order[1]
+        return self.options.get("fetch", batch_size)
+
+    def case(self, batch_size, skip):
+        window = self.window(batch_size)
+        return {"batch_size": batch_size, "window": window, "skip": max(window, WARM_UP) if skip else 0, **self.options}
+
+
+@dataclass
+class Contestant:
+    name: str
+    title: str
+    script: str                                         # of read_SCRIPT.py, convert_SCRIPT.py and the environment
+    store: str                                          # file or folder
+    settings: list
+    codec: str = ""                                     # of mkshufflefs
+    common: dict = field(default_factory=dict)          # in all cases
+
+    def conversion(self, python, build, h5ad, store):
+        """The command, or None where the .h5ad itself is read."""
+        if self.codec:
+            return [build / "mkshufflefs", h5ad, "-o", store, "--quiet", "--codec", self.codec]
+        script = HERE / f"convert_{self.script}.py"
+        return [python, script, h5ad, store] if script.exists() else None
+
+    def mount_options(self, setting, batch_size):
+        options = f"batch_size={batch_size},seed=1"
+        if setting.order != RANDOM:
+            options += ",order=block,block_size={},window={}".format(*setting.order)
+        return options
+
+
+def shufflefs(codec):
+    ways = ["file"] + ["client"] * (HERE.parents[2] / "clients" / "python" / "shufflefs.py").exists()
+    names = {"file": "whole file", "client": "client"}
+    settings = [Setting(f"{names[way]}, {readers} reader{'s' * (readers > 1)}", RANDOM, {"by": way}, readers)
+                for way in ways for readers in (1, 2)]
+    settings += [Setting(f"{names[ways[-1]]}, 1 reader", order, {"by": ways[-1]}) for order in BLOCKS]
+    return Contestant(f"shufflefs-{codec}", f"shufflefs, {codec}", "shufflefs", f"{codec}.sfs", settings, codec)
+
+
+def scdl():
+    """DataLoader(shuffle=True), the only order it has."""
+    settings = [Setting(f"{workers} workers", RANDOM, {"workers": workers}) for workers in (0, 1, 2)]
+    return Contestant("scdl", "BioNeMo-SCDL", "scdl", "scdl", settings, common={"ragged": True})
+
+
+def annbatch():
+    """512 x 32 is the default, 256 x 64 and 32 x 256 are its authors' choices, and one row a chunk is true random."""
+    settings = [Setting(f"chunk {chunk} x {preload}", (chunk, chunk * preload), {"chunk": chunk, "preload": preload})
+                for chunk, preload in ((512, 32), (256, 64), (64, 256), (32, 256))]
+    settings.insert(0, Setting("chunk 1 x 4096", RANDOM, {"chunk": 1, "preload": 4096, "fetch": 4096}))
+    return Contestant("annbatch", "annbatch", "annbatch", "annbatch.zarr", settings)
+
+
+def scdataset():
+    settings = [Setting("block 1", RANDOM, {"block": 1, "fetch": FETCH}), Setting("block 64", (64, FETCH), {"block": 64})]
+    return Contestant("scdataset", "scDataset on .h5ad", "scdataset", "", settings)
+
+
+def soma():
+    """64 x 65536 is the default; the smaller window is for machines with less memory, as it says itself."""
+    settings = [Setting("chunk 1 x 16384", RANDOM, {"chunk": 1, "fetch": FETCH}),
+                Setting("chunk 64 x 16384", (64, FETCH), {"chunk": 64}),
+                Setting("chunk 64 x 65536", (64, 65536), {"chunk": 64})]
+    return Contestant("soma", "TileDB-SOMA-ML", "soma", "soma", settings)
+
+
+def contestants():
+    return [shufflefs("packed"), shufflefs("raw"), scdl(), annbatch(), scdataset(), soma()]
