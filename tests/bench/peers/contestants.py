@@ -21,14 +21,11 @@ class Setting:
     options: dict = field(default_factory=dict)         # for the reader
     readers: int = 1                                    # processes, each with its share of the batches
 
-    def window(self, batch_size):
-        """Rows that are fetched together, of which only whole ones are timed."""
-        if self.order != RANDOM:
-            return self.order[1]
-        return self.options.get("fetch", batch_size)
+    fetch: int = 0                                      # rows that are fetched together, where that is not a batch
 
     def case(self, batch_size, skip):
-        window = self.window(batch_size)
+        """Only whole windows, of rows fetched together, are timed."""
+        window = self.fetch or batch_size
         return {"batch_size": batch_size, "window": window, "skip": max(window, WARM_UP) if skip else 0, **self.options}
 
 
@@ -57,11 +54,13 @@ class Contestant:
 
 
 def shufflefs(codec):
-    ways = ["file"] + ["client"] * (HERE.parents[2] / "clients" / "python" / "shufflefs.py").exists()
-    names = {"file": "whole file", "client": "client"}
-    settings = [Setting(f"{names[way]}, {readers} reader{'s' * (readers > 1)}", RANDOM, {"by": way}, readers)
-                for way in ways for readers in (1, 2)]
-    settings += [Setting(f"{names[ways[-1]]}, 1 reader", order, {"by": ways[-1]}) for order in BLOCKS]
+    """Whole files with numpy, and the Python client where there is one, without and with reading ahead."""
+    settings = [Setting("file", RANDOM), Setting("file, 2 readers", RANDOM, readers=2)]
+    if (HERE.parents[2] / "clients" / "python" / "shufflefs.py").exists():
+        settings += [Setting("client", RANDOM, {"ahead": 0}), Setting("client, 2 readers", RANDOM, {"ahead": 0}, 2),
+                     Setting("client, 2 ahead", RANDOM, {"ahead": 2})]
+    settings += [Setting(settings[-1].name if len(settings) > 2 else "file", order, settings[-1].options)
+                 for order in BLOCKS]
     return Contestant(f"shufflefs-{codec}", f"shufflefs, {codec}", "shufflefs", f"{codec}.sfs", settings, codec)
 
 
@@ -73,22 +72,23 @@ def scdl():
 
 def annbatch():
     """512 x 32 is the default, 256 x 64 and 32 x 256 are its authors' choices, and one row a chunk is true random."""
-    settings = [Setting(f"chunk {chunk} x {preload}", (chunk, chunk * preload), {"chunk": chunk, "preload": preload})
-                for chunk, preload in ((512, 32), (256, 64), (64, 256), (32, 256))]
-    settings.insert(0, Setting("chunk 1 x 4096", RANDOM, {"chunk": 1, "preload": 4096, "fetch": 4096}))
+    settings = [Setting(f"chunk {chunk} x {preload}", RANDOM if chunk == 1 else (chunk, chunk * preload),
+                        {"chunk": chunk, "preload": preload}, fetch=chunk * preload)
+                for chunk, preload in ((1, 4096), (512, 32), (256, 64), (64, 256), (32, 256))]
     return Contestant("annbatch", "annbatch", "annbatch", "annbatch.zarr", settings)
 
 
 def scdataset():
-    settings = [Setting("block 1", RANDOM, {"block": 1, "fetch": FETCH}), Setting("block 64", (64, FETCH), {"block": 64})]
+    settings = [Setting("block 1", RANDOM, {"block": 1}, fetch=FETCH),
+                Setting("block 64", (64, FETCH), {"block": 64}, fetch=FETCH)]
     return Contestant("scdataset", "scDataset on .h5ad", "scdataset", "", settings)
 
 
 def soma():
     """64 x 65536 is the default; the smaller window is for machines with less memory, as it says itself."""
-    settings = [Setting("chunk 1 x 16384", RANDOM, {"chunk": 1, "fetch": FETCH}),
-                Setting("chunk 64 x 16384", (64, FETCH), {"chunk": 64}),
-                Setting("chunk 64 x 65536", (64, 65536), {"chunk": 64})]
+    settings = [Setting(f"chunk {chunk} x {window // chunk}", RANDOM if chunk == 1 else (chunk, window), {"chunk": chunk},
+                        fetch=window)
+                for chunk, window in ((1, FETCH), (64, FETCH), (64, 65536))]
     return Contestant("soma", "TileDB-SOMA-ML", "soma", "soma", settings)
 
 

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Memory of processes, memory limits, and the page cache."""
+import contextlib
 import os
+import signal
 import subprocess
 import threading
+import time
 from pathlib import Path
 
 PROC = Path("/proc")
@@ -136,7 +139,16 @@ class Limit:
         return ["sh", "-c", f'echo $$ > "{self.folder}/cgroup.procs" && exec "$@"', "sh", *command]
 
     def close(self):
-        self.folder.rmdir()
+        """Ends what is still inside; a process that was killed takes a moment to be gone."""
+        for _ in range(100):
+            try:
+                self.folder.rmdir()
+                return
+            except OSError:
+                for pid in (self.folder / "cgroup.procs").read_text(encoding="ascii").split():
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(int(pid), signal.SIGKILL)
+                time.sleep(0.05)
 
 
 def control_groups():

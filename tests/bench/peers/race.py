@@ -17,11 +17,12 @@ import os
 import platform
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 import memory
@@ -31,7 +32,8 @@ from environments import Environments
 
 REPO = Path(__file__).resolve().parents[3]
 CONVERTING, READING = 0.1, 0.25                         # seconds between two looks at memory: each costs the reader some
-HANG = 300                                              # seconds until a case is given up
+LEAST = 500_000_000                                     # bytes of a limit that all contestants' interpreters fit in
+HANG = 120                                              # seconds until a case is given up
 
 
 class Failed(Exception):
@@ -109,7 +111,7 @@ class Reader:
         self.errors = tempfile.TemporaryFile("w+")
         command = [str(python), str(Path(__file__).with_name(f"read_{script}.py"))]
         self.process = subprocess.Popen(wrap(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors,
-                                        text=True)
+                                        text=True, start_new_session=True)
 
     def ask(self, case):
         try:
@@ -126,16 +128,19 @@ class Reader:
         if not line:
             status = self.process.wait()
             self.errors.seek(0)
-            raise Failed("killed: out of memory" if status in (-9, 137) else last_line(self.errors.read()))
+            raise Failed("out of memory" if status in (-9, 137) else last_line(self.errors.read()))
         answer = json.loads(line)
         if "error" in answer:
             raise Failed(answer["error"])
         return answer
 
     def close(self):
-        self.process.kill()
+        """Also of its workers, which are in the same session."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
-        self.process.stdin.close()
+        with suppress(BrokenPipeError):
+            self.process.stdin.close()
         self.process.stdout.close()
         self.errors.close()
 
@@ -155,7 +160,11 @@ def mounted(build, store, options, wrap):
         finally:
             subprocess.run(["umount", "--lazy", mount] if os.geteuid() == 0 else ["fusermount3", "-u", "-z", mount],
                            check=False, capture_output=True)
-            daemon.wait()
+            try:
+                daemon.wait(30)
+            except subprocess.TimeoutExpired:           # a reader hangs in it
+                daemon.kill()
+                daemon.wait()
 
 
 class Course:
@@ -176,11 +185,10 @@ class Course:
     def run(self, batch_size, condition):
         case = {**self.race.meta, **self.contestant.common, **self.setting.case(batch_size, condition != "cold"),
                 "store": str(self.store), "seconds": self.race.options.seconds}
-        left = 0
         if condition == "warm":
             memory.warm(self.store)
-        else:
-            left = memory.drop(self.store)
+        elif (left := memory.drop(self.store)) > memory.disk_bytes(self.store) / 100:
+            raise Failed(f"{left} bytes stayed in the page cache")
         with ExitStack() as stack:
             pids = [reader.process.pid for reader in self.readers]
             if self.contestant.codec:
@@ -195,7 +203,7 @@ class Course:
         return {"batch_size": batch_size, "samples_per_second": sum(answer["samples_per_second"] for answer in answers),
                 "rows": sum(answer["rows"] for answer in answers), "seconds": max(answer["seconds"] for answer in answers),
                 "open_seconds": max(answer["open_seconds"] for answer in answers), "memory": watch.peaks,
-                "resident_before": left if condition != "warm" else None, "resident_after": memory.resident(self.store)}
+                "page_cache": memory.resident(self.store)}
 
     def close(self):
         for reader in self.readers:
@@ -206,13 +214,13 @@ class Race:
     def __init__(self, options, data, h5ad):
         self.options, self.h5ad = options, h5ad
         self.meta = {"data": str(data), **json.loads((data / "meta.json").read_text(encoding="utf-8"))}
-        self.limit = options.limit * 1_000_000 if options.limit else self.meta["bytes"] // 2
+        self.limit = options.limit * 1_000_000 if options.limit else max(self.meta["bytes"] // 2, LEAST)
 
     def run(self, contestant, environments):
         result = {"name": contestant.name, "title": contestant.title, "settings": []}
         try:
             python = environments.python(contestant.script).absolute()
-            result["versions"] = versions(python)
+            result["versions"] = versions(python, contestant, self.options.build)
             store = self.options.folder / "stores" / contestant.store if contestant.store else self.h5ad
             note(f"{contestant.name}: converting")
             result["conversion"] = convert(contestant, python, self.options.build, self.h5ad, store)
@@ -225,10 +233,10 @@ class Race:
 
     def read(self, contestant, setting, python, store):
         entry = {"name": setting.name, "order": setting.order, "readers": setting.readers, "warm": {}, "cold": {}, "limited": {}}
-        cold, sizes = self.options.cold_batch_size, self.options.batch_sizes
-        self.cases(entry, "warm", sizes, lambda: Course(self, contestant, setting, python, store))
-        if setting.readers == 1:
-            self.cases(entry, "cold", [cold], lambda: Course(self, contestant, setting, python, store))
+        cold, alone = self.options.cold_batch_size, setting.readers == 1
+        plan = [("warm", size) for size in self.options.batch_sizes] + [("cold", cold)] * alone
+        self.cases(entry, plan, lambda: Course(self, contestant, setting, python, store))
+        if alone:
             self.limited(entry, cold, contestant, setting, python, store)
         return entry
 
@@ -238,35 +246,40 @@ class Race:
         except memory.NotPossible as reason:
             entry["limited"][batch_size] = {"failed": f"not possible here: {reason}"}
             return
-        self.cases(entry, "limited", [batch_size], lambda: Course(self, contestant, setting, python, store, limit.command))
-        limit.close()
+        try:
+            self.cases(entry, [("limited", batch_size)],
+                       lambda: Course(self, contestant, setting, python, store, limit.command))
+        finally:
+            limit.close()
 
-    def cases(self, entry, condition, batch_sizes, start):
-        """Cases one after another in the same readers, as far as these live."""
-        course = None
-        for batch_size in batch_sizes:
-            try:
-                course = course or start()
-                entry[condition][batch_size] = course.run(batch_size, condition)
-                outcome = f"{entry[condition][batch_size]['samples_per_second']:,.0f} samples/s"
-            except Failed as error:
-                entry[condition][batch_size] = {"failed": str(error)}
-                outcome = str(error)
-                if course:
-                    course.close()
+    def cases(self, entry, plan, start):
+        """Cases one after another in the same readers, as far as these live: what a program does once, it has done
+        before the cold case."""
+        with ExitStack() as stack:
+            course = None
+            for condition, batch_size in plan:
+                try:
+                    course = course or stack.enter_context(closing(start()))
+                    entry[condition][batch_size] = course.run(batch_size, condition)
+                    outcome = f"{entry[condition][batch_size]['samples_per_second']:,.0f} samples/s"
+                except Failed as error:
+                    entry[condition][batch_size] = {"failed": str(error)}
+                    outcome = str(error)
+                    stack.close()
                     course = None
-            note(f"  {entry['name']}, {tables.order(entry['order'])}, {condition}, batch {batch_size}: {outcome}")
-        if course:
-            course.close()
+                note(f"  {entry['name']}, {tables.order(entry['order'])}, {condition}, {batch_size}: {outcome}")
 
 
-def versions(python):
-    """What is installed there, as far as it matters."""
+def versions(python, contestant, build):
+    """What is raced, and what is installed beside it, as far as that matters."""
     code = ("import importlib.metadata as m, json; "
             "print(json.dumps({d.name.lower(): d.version for d in m.distributions()}))")
     every = json.loads(subprocess.run([python, "-c", code], check=True, capture_output=True, text=True).stdout)
-    wanted = ["bionemo-scdl", "torch", "annbatch", "zarrs", "zarr", "scdataset", "anndata", "h5py", "tiledbsoma",
-              "tiledbsoma-ml", "numpy", "scipy", "numba"]
+    if contestant.codec:
+        own = subprocess.run([build / "shufflefs", "--version"], check=True, capture_output=True, text=True).stdout
+        return {"shufflefs": own.split()[1], **{name: every[name] for name in ("numpy", "scipy")}}
+    wanted = ["bionemo-scdl", "annbatch", "zarrs", "scdataset", "tiledbsoma", "tiledbsoma-ml", "torch", "anndata", "h5py",
+              "zarr", "numba", "numpy", "scipy"]
     return {name: every[name] for name in wanted if name in every}
 
 
@@ -281,12 +294,12 @@ def machine():
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--h5ad", help="race on this file, with CSR in X (otherwise: synthetic counts)")
-    parser.add_argument("--rows", type=int, help="of the synthetic counts (250,000; quick: 20,000)")
+    parser.add_argument("--rows", type=int, help="of the synthetic counts (200,000; quick: 20,000)")
     parser.add_argument("--vars", type=int, default=34455)
     parser.add_argument("--density", type=float, default=0.029, help="share of non-zeros (0.029: 1,000 a row)")
     parser.add_argument("--batch-sizes", type=lambda text: [int(size) for size in text.split(",")], default=[64, 512, 4096])
     parser.add_argument("--cold-batch-size", type=int, default=512, help="of the cold and the limited cases")
-    parser.add_argument("--seconds", type=float, help="for each case, at least (4; quick: 0.5)")
+    parser.add_argument("--seconds", type=float, help="for each case, at least (3; quick: 0.5)")
     parser.add_argument("--limit", type=int, help="memory of the limited cases, in MB (half of the .h5ad)")
     parser.add_argument("--only", action="append", help="race with this contestant; may be repeated: "
                         + ", ".join(each.name for each in contestants()))
@@ -294,8 +307,8 @@ def parse():
     parser.add_argument("--build", type=Path, default=REPO / "build" / "release", help="where the programs are")
     parser.add_argument("--folder", type=Path, default=REPO / "build" / "peers", help="for environments, data and results")
     options = parser.parse_args()
-    options.rows = options.rows or (20_000 if options.quick else 250_000)
-    options.seconds = options.seconds or (0.5 if options.quick else 4)
+    options.rows = options.rows or (20_000 if options.quick else 200_000)
+    options.seconds = options.seconds or (0.5 if options.quick else 3)
     options.build, options.folder = options.build.resolve(), options.folder.resolve()
     return options
 

@@ -12,34 +12,32 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "clients" / "python
 
 
 def read_file(path):
-    """Of float32 with int32 indices, as all that the race makes."""
-    blob = np.fromfile(path, np.uint8)
-    n_rows, n_cols, nnz, _, indptr, indices, data = (int(word) for word in blob[:128].view(np.int64)[2:9])
-
-    def array(offset, dtype, count):
-        return blob[offset:offset + 4 * count].view(dtype)
-
-    return sp.csr_matrix((array(data, np.float32, nnz), array(indices, np.int32, nnz), array(indptr, np.int32, n_rows + 1)),
-                         shape=(n_rows, n_cols))
+    """As docs/batch-format.md says; the type of the values is in the entry of the third section."""
+    blob = memoryview(np.fromfile(path, np.uint8))      # scipy copies what is a small part of another array
+    n_rows, n_cols, nnz, _, indptr, indices, data = np.frombuffer(blob, np.int64, 9)[2:].tolist()
+    dtype = bytes(blob[480:488]).rstrip(b"\0").decode()
+    return sp.csr_matrix((np.frombuffer(blob, dtype, nnz, data), np.frombuffer(blob, np.int32, nnz, indices),
+                          np.frombuffer(blob, np.int32, n_rows + 1, indptr)), shape=(n_rows, n_cols))
 
 
-def by_file(case, numbers):
+def by_file(case):
+    first, stride = case["share"]
+    numbers = range(first, -(-case["rows"] // case["batch_size"]), stride)
+
     def epoch(number):
         folder = f"{case['mount']}/epoch_{number}/rank_0"
         return (read_file(f"{folder}/batch_{k}.csr") for k in numbers)
     return epoch
 
 
-def by_client(case, numbers):
+def by_client(case):
     import shufflefs                                    # may not be there
     mount = shufflefs.Mount(case["mount"])
-    return lambda number: (mount.batch(number, 0, k).scipy() for k in numbers)
+    return lambda number: (batch.scipy() for batch in mount.batches(number, 0, *case["share"], ahead=case["ahead"]))
 
 
 def open_mount(case):
-    reader, readers = case["share"]
-    batches = -(-case["rows"] // case["batch_size"])
-    return {"file": by_file, "client": by_client}[case["by"]](case, range(reader, batches, readers))
+    return by_client(case) if "ahead" in case else by_file(case)
 
 
 if __name__ == "__main__":

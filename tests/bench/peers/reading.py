@@ -4,6 +4,7 @@
 A reader calls serve() with a function that opens a store as a case says and returns another one, of an epoch's number,
 that iterates over the batches of that epoch: CSR matrices of scipy or torch.
 """
+import gc
 import json
 import sys
 import time
@@ -22,6 +23,7 @@ def serve(open_store):
         except Exception as error:                      # a failed case is a result, too
             traceback.print_exc()
             answer = {"error": f"{type(error).__name__}: {error}"}
+        gc.collect()                                    # ends what an abandoned epoch still fetches ahead
         print(json.dumps(answer), flush=True)
 
 
@@ -42,15 +44,16 @@ def measure(open_store, case):
 class Meter:
     """Counts whole windows: the rows that a loader fetches together, as the first batch of them costs as much as all.
 
-    Warm, the first window, and whatever comes before case["skip"] rows, are not counted. Cold, time begins before the
-    first batch and ends with the first epoch at the latest, for then the store is warm.
+    Warm, windows are not counted until case["skip"] rows have come or as much time has passed as is to be measured.
+    Cold, time begins before the first batch and ends with the first epoch at the latest, for then the store is warm.
     """
 
     def __init__(self, case):
         self.case, self.in_window, self.skip = case, 0, case["skip"]
         self.rows = self.nnz = self.epoch_rows = self.epoch_nnz = 0
         self.checked = not self.skip                    # the check would cost time that is measured
-        self.begin = None if self.skip else time.perf_counter()
+        self.start = time.perf_counter()
+        self.begin = None if self.skip else self.start
 
     def add(self, X):
         """Takes a batch; True when that was the last one."""
@@ -72,16 +75,16 @@ class Meter:
     def end_of_epoch(self):
         if self.epoch_rows == self.case["rows"] and self.epoch_nnz != self.case["nnz"]:
             raise ValueError(f"an epoch has {self.epoch_nnz} values, the data {self.case['nnz']}")
-        self.skip = min(self.skip, 1)
         self.in_window = self.epoch_rows = self.epoch_nnz = 0
-        return self.boundary(1) or not self.case["skip"]
+        return self.boundary(self.skip) or not self.skip
 
     def boundary(self, seen):
+        now = time.perf_counter()
         if self.begin is None:
-            if seen >= self.skip:
-                self.begin = time.perf_counter()
+            if seen >= self.skip or now - self.start >= self.case["seconds"]:
+                self.begin = now
             return False
-        self.seconds = time.perf_counter() - self.begin
+        self.seconds = now - self.begin
         return self.seconds >= self.case["seconds"]
 
     def result(self):

@@ -14,10 +14,6 @@ def columns(result):
         ("cold", cold, f"cold, {cold}"), ("limited", cold, f"{result['limit'] / 1e6:,.0f} MB, {cold}")]
 
 
-def cases(setting):
-    return [case for condition in ("warm", "cold", "limited") for case in setting[condition].values()]
-
-
 def speed(setting, condition, size):
     return setting[condition].get(size, {}).get("samples_per_second")
 
@@ -26,7 +22,7 @@ def speed_cell(setting, condition, size):
     case = setting[condition].get(size)
     if case is None:
         return ""
-    return f"{case['samples_per_second']:,.0f}" if "failed" not in case else "failed"
+    return f"{case['samples_per_second']:,.0f}" if "failed" not in case else case["failed"].partition(":")[0][:24]
 
 
 def megabytes(count):
@@ -43,21 +39,22 @@ def head(cells):
 
 
 def reading_memory(setting):
-    """The peak over all cases without a limit: with one, the kernel decides."""
-    peaks = [case["memory"]["anonymous"] for condition in ("warm", "cold") for case in setting[condition].values()
-             if "memory" in case]
-    return megabytes(max(peaks)) if peaks else ""
+    """Peaks over all cases without a limit (with one, the kernel decides): own memory, and the store's page cache."""
+    done = [case for condition in ("warm", "cold") for case in setting[condition].values() if "memory" in case]
+    if not done:
+        return ["", ""]
+    return [megabytes(max(case["memory"]["anonymous"] for case in done)), megabytes(max(case["page_cache"] for case in done))]
 
 
 def speeds(result):
     shown = columns(result)
-    yield from head(["contestant", "setting", "order", *(title for _, _, title in shown), "reading, MB"])
+    yield from head(["contestant", "setting", "order", *(title for _, _, title in shown), "memory, MB", "page cache, MB"])
     for contestant in result["contestants"]:
         if "failed" in contestant:
-            yield row([contestant["title"], "failed", *[""] * (len(shown) + 2)])
+            yield row([contestant["title"], "failed", *[""] * (len(shown) + 3)])
         for setting in contestant["settings"]:
             yield row([contestant["title"], setting["name"], order(setting["order"]),
-                       *(speed_cell(setting, condition, size) for condition, size, _ in shown), reading_memory(setting)])
+                       *(speed_cell(setting, condition, size) for condition, size, _ in shown), *reading_memory(setting)])
 
 
 def conversions(result):
@@ -81,7 +78,10 @@ def our_best(ours, wanted, condition, size):
 def ratio(ours, theirs):
     if not ours or not theirs:
         return ""
-    return f"{ours / theirs:.2f}" if ours >= theirs else f"**{ours / theirs:.2f} (slower)**"
+    times = ours / theirs
+    if times < 1:
+        return f"**{times:.2f} (slower)**"
+    return f"{times:.1f}" if times < 100 else f"{times:,.0f}"
 
 
 def ratios(result):
@@ -89,7 +89,7 @@ def ratios(result):
     yield from head(["ours", "against", "order", *(title for _, _, title in shown)])
     for ours in result["contestants"]:
         for peer in result["contestants"]:
-            if not ours["name"].startswith(OURS) or peer["name"].startswith(OURS):
+            if not ours["settings"] or not ours["name"].startswith(OURS) or peer["name"].startswith(OURS):
                 continue
             for setting in peer["settings"]:
                 yield row([ours["title"], f"{peer['title']}, {setting['name']}", order(setting["order"]),
