@@ -85,9 +85,9 @@ def scdataset():
 
 
 def soma():
-    """64 x 65536 is the default; the smaller window is for machines with less memory, as it says itself."""
-    settings = [Setting(f"chunk {chunk} x {window // chunk}", RANDOM if chunk == 1 else (chunk, window), {"chunk": chunk},
-                        fetch=window)
+    """Blocks of 64 in windows of 65536 are the default; it says itself that windows be smaller in little memory."""
+    settings = [Setting(f"chunk {chunk} x {window // chunk}", RANDOM if chunk == 1 else (chunk, window),
+                        {"chunk": chunk}, fetch=window)
                 for chunk, window in ((1, FETCH), (64, FETCH), (64, 65536))]
     return Contestant("soma", "TileDB-SOMA-ML", "soma", "soma", settings)
 

@@ -21,7 +21,8 @@ TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu/torch/"
 class Environments:
     def __init__(self, folder):
         self.folder = Path(folder)
-        self.uv_path = self.folder / "uv" / "bin" / "uv"
+        installed = shutil.which("uv")
+        self.uv_path = Path(installed) if installed else self.folder / "uv" / "bin" / "uv"
 
     def python(self, name):
         """The interpreter of a contestant's environment, made if it is not there as pinned."""
@@ -65,12 +66,18 @@ class Environments:
 
     def call_uv(self, *arguments):
         if not self.uv_path.exists():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            subprocess.run([sys.executable, "-m", "venv", self.uv_path.parents[1]], check=True)
-            subprocess.run([self.uv_path.with_name("pip"), "install", "--quiet", f"uv=={UV_VERSION}"], check=True)
+            self.get_uv()
         # The cache is beside the environments, as hard links do not cross file systems.
         command = [self.uv_path, "--cache-dir", self.folder / "cache", *arguments]
         return subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
+
+    def get_uv(self):
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            subprocess.run([sys.executable, "-m", "venv", "--clear", self.uv_path.parents[1]], check=True)
+            subprocess.run([self.uv_path.with_name("pip"), "install", "--quiet", f"uv=={UV_VERSION}"], check=True)
+        except subprocess.CalledProcessError as error:
+            raise RuntimeError(f"uv cannot be installed (Debian: apt install python3-venv): {error}") from error
 
 
 def reachable(url):

@@ -92,8 +92,8 @@ def warm(path):
 def drop(path):
     """Takes a store out of the page cache; returns how many bytes stayed there all the same.
 
-    Of that store alone, so that the contestant's own program is not read from disk within the measured time; everything,
-    where that does not help and we may.
+    Of that store alone, so that the contestant's own program is not read from disk within the measured time;
+    everything, where that does not help and we may.
     """
     for each in files(path):
         fd = os.open(each, os.O_RDONLY)

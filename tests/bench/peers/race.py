@@ -31,7 +31,7 @@ from contestants import contestants
 from environments import Environments
 
 REPO = Path(__file__).resolve().parents[3]
-CONVERTING, READING = 0.1, 0.25                         # seconds between two looks at memory: each costs the reader some
+CONVERTING, READING = 0.1, 0.25                         # seconds between looks at memory, which slow the reader down
 LEAST = 500_000_000                                     # bytes of a limit that all contestants' interpreters fit in
 HANG = 120                                              # seconds until a case is given up
 
@@ -110,8 +110,8 @@ class Reader:
     def __init__(self, python, script, wrap):
         self.errors = tempfile.TemporaryFile("w+")
         command = [str(python), str(Path(__file__).with_name(f"read_{script}.py"))]
-        self.process = subprocess.Popen(wrap(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors,
-                                        text=True, start_new_session=True)
+        self.process = subprocess.Popen(wrap(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=self.errors, text=True, start_new_session=True)
 
     def ask(self, case):
         try:
@@ -192,18 +192,17 @@ class Course:
         with ExitStack() as stack:
             pids = [reader.process.pid for reader in self.readers]
             if self.contestant.codec:
+                options = self.contestant.mount_options(self.setting, batch_size)
                 daemon, case["mount"] = stack.enter_context(
-                    mounted(self.race.options.build, self.store, self.contestant.mount_options(self.setting, batch_size),
-                            self.wrap))
+                    mounted(self.race.options.build, self.store, options, self.wrap))
                 pids.append(daemon.pid)
             watch = stack.enter_context(memory.Watch(pids, READING))
             for number, reader in enumerate(self.readers):
                 reader.ask({**case, "share": [number, len(self.readers)]})
             answers = [reader.answer() for reader in self.readers]
-        return {"batch_size": batch_size, "samples_per_second": sum(answer["samples_per_second"] for answer in answers),
-                "rows": sum(answer["rows"] for answer in answers), "seconds": max(answer["seconds"] for answer in answers),
-                "open_seconds": max(answer["open_seconds"] for answer in answers), "memory": watch.peaks,
-                "page_cache": memory.resident(self.store)}
+        return {**{key: sum(answer[key] for answer in answers) for key in ("samples_per_second", "rows", "nnz")},
+                **{key: max(answer[key] for answer in answers) for key in ("seconds", "open_seconds")},
+                "memory": watch.peaks, "page_cache": memory.resident(self.store)}
 
     def close(self):
         for reader in self.readers:
@@ -232,7 +231,8 @@ class Race:
         return result
 
     def read(self, contestant, setting, python, store):
-        entry = {"name": setting.name, "order": setting.order, "readers": setting.readers, "warm": {}, "cold": {}, "limited": {}}
+        entry = {"name": setting.name, "order": setting.order, "readers": setting.readers, "options": setting.options,
+                 "fetch": setting.fetch, "warm": {}, "cold": {}, "limited": {}}
         cold, alone = self.options.cold_batch_size, setting.readers == 1
         plan = [("warm", size) for size in self.options.batch_sizes] + [("cold", cold)] * alone
         self.cases(entry, plan, lambda: Course(self, contestant, setting, python, store))
@@ -278,8 +278,8 @@ def versions(python, contestant, build):
     if contestant.codec:
         own = subprocess.run([build / "shufflefs", "--version"], check=True, capture_output=True, text=True).stdout
         return {"shufflefs": own.split()[1], **{name: every[name] for name in ("numpy", "scipy")}}
-    wanted = ["bionemo-scdl", "annbatch", "zarrs", "scdataset", "tiledbsoma", "tiledbsoma-ml", "torch", "anndata", "h5py",
-              "zarr", "numba", "numpy", "scipy"]
+    wanted = ["bionemo-scdl", "annbatch", "zarrs", "scdataset", "tiledbsoma", "tiledbsoma-ml", "torch", "anndata",
+              "h5py", "zarr", "numba", "numpy", "scipy"]
     return {name: every[name] for name in wanted if name in every}
 
 
@@ -297,15 +297,15 @@ def parse():
     parser.add_argument("--rows", type=int, help="of the synthetic counts (200,000; quick: 20,000)")
     parser.add_argument("--vars", type=int, default=34455)
     parser.add_argument("--density", type=float, default=0.029, help="share of non-zeros (0.029: 1,000 a row)")
-    parser.add_argument("--batch-sizes", type=lambda text: [int(size) for size in text.split(",")], default=[64, 512, 4096])
+    parser.add_argument("--batch-sizes", type=lambda text: [int(n) for n in text.split(",")], default=[64, 512, 4096])
     parser.add_argument("--cold-batch-size", type=int, default=512, help="of the cold and the limited cases")
     parser.add_argument("--seconds", type=float, help="for each case, at least (3; quick: 0.5)")
     parser.add_argument("--limit", type=int, help="memory of the limited cases, in MB (half of the .h5ad)")
-    parser.add_argument("--only", action="append", help="race with this contestant; may be repeated: "
-                        + ", ".join(each.name for each in contestants()))
+    parser.add_argument("--only", action="append", choices=[each.name for each in contestants()],
+                        help="race with this contestant; may be repeated")
     parser.add_argument("--quick", action="store_true", help="small data and short times, to try all of it")
     parser.add_argument("--build", type=Path, default=REPO / "build" / "release", help="where the programs are")
-    parser.add_argument("--folder", type=Path, default=REPO / "build" / "peers", help="for environments, data and results")
+    parser.add_argument("--folder", type=Path, default=REPO / "build" / "peers", help="for all that is made")
     options = parser.parse_args()
     options.rows = options.rows or (20_000 if options.quick else 200_000)
     options.seconds = options.seconds or (0.5 if options.quick else 3)
@@ -334,4 +334,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (Failed, RuntimeError) as error:             # before any contestant could start
+        sys.exit(f"race: {error}")

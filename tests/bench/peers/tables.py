@@ -43,18 +43,20 @@ def reading_memory(setting):
     done = [case for condition in ("warm", "cold") for case in setting[condition].values() if "memory" in case]
     if not done:
         return ["", ""]
-    return [megabytes(max(case["memory"]["anonymous"] for case in done)), megabytes(max(case["page_cache"] for case in done))]
+    return [megabytes(max(case["memory"]["anonymous"] for case in done)),
+            megabytes(max(case["page_cache"] for case in done))]
 
 
 def speeds(result):
     shown = columns(result)
-    yield from head(["contestant", "setting", "order", *(title for _, _, title in shown), "memory, MB", "page cache, MB"])
+    yield from head(["contestant", "setting", "order", *(title for *_, title in shown), "memory, MB", "page cache, MB"])
     for contestant in result["contestants"]:
         if "failed" in contestant:
             yield row([contestant["title"], "failed", *[""] * (len(shown) + 3)])
         for setting in contestant["settings"]:
-            yield row([contestant["title"], setting["name"], order(setting["order"]),
-                       *(speed_cell(setting, condition, size) for condition, size, _ in shown), *reading_memory(setting)])
+            figures = [speed_cell(setting, condition, size) for condition, size, _ in shown]
+            yield row([contestant["title"], setting["name"], order(setting["order"]), *figures,
+                       *reading_memory(setting)])
 
 
 def conversions(result):
