@@ -17,6 +17,7 @@ enum {
     ASK_BYTES = 32 << 20, /* ... and about so many bytes of them */
     AUTO_PIECES = 8, /* SFS_AHEAD_AUTO: so few that they are still in the processor's cache when
                         they are read (tests/bench) */
+    SWEEP_BYTES = 64 << 20, /* of the collection, at a time */
     MAX_JOBS = 1024,
     MAX_THREADS = 4,
 };
@@ -44,9 +45,11 @@ struct queue {
 
 /* Everything behind `lock` is owned by it. */
 struct sfs_ahead {
-    sfs_tree *tree;       /* borrowed */
-    sfs_batches *batches; /* borrowed */
+    sfs_tree *tree;                   /* borrowed */
+    sfs_batches *batches;             /* borrowed */
+    const sfs_collection *collection; /* borrowed */
     uint64_t depth;
+    _Atomic uint64_t swept; /* bytes of the collection that were read from its beginning on */
     pthread_t threads[MAX_THREADS];
     unsigned thread_count;
     pthread_mutex_t lock;
@@ -75,6 +78,28 @@ static struct job pop(struct queue *queue)
     return job;
 }
 
+/* Reads the collection on from where it was left. */
+static void sweep(sfs_ahead *ahead)
+{
+    uint64_t from = atomic_fetch_add(&ahead->swept, SWEEP_BYTES);
+    if (!sfs_collection_sweep(ahead->collection, from, SWEEP_BYTES))
+        atomic_store(&ahead->swept, UINT64_MAX / 2);
+}
+
+/* Asks for what a file needs, unless somebody did. In a sequence, all of a collection is needed
+ * sooner or later: one that memory holds is then read from its beginning to its end, which no disk
+ * minds, instead of row by row. */
+static void ask_for(sfs_ahead *ahead, sfs_node node, sfs_held *held, bool first, bool in_sequence)
+{
+    const sfs_file *file = sfs_held_file(held);
+    if (!sfs_held_take_asking(ahead->batches, held))
+        return;
+    if (!in_sequence || !sfs_collection_fits_in_memory(ahead->collection))
+        sfs_batch_will_need(ahead->tree, node, file, first);
+    else if (atomic_load(&ahead->swept) < UINT64_MAX / 2 && sfs_file_is_cold(file))
+        sweep(ahead);
+}
+
 /* A file that cannot be made or decoded says so to who reads it. */
 static void do_job(sfs_ahead *ahead, struct job job)
 {
@@ -84,8 +109,8 @@ static void do_job(sfs_ahead *ahead, struct job job)
         return;
     if (job.decode)
         sfs_held_fill(ahead->batches, held, job.piece);
-    else if (sfs_held_take_asking(ahead->batches, held))
-        sfs_batch_will_need(ahead->tree, job.node, sfs_held_file(held), false);
+    else
+        ask_for(ahead, job.node, held, false, true);
     sfs_batches_drop(ahead->batches, held);
 }
 
@@ -133,14 +158,15 @@ static sfs_status start_threads(sfs_ahead *ahead, sfs_error *error)
     return 0;
 }
 
-sfs_status sfs_ahead_open(sfs_tree *tree, sfs_batches *batches, uint64_t depth, sfs_ahead **out,
-                          sfs_error *error)
+sfs_status sfs_ahead_open(const sfs_collection *collection, sfs_tree *tree, sfs_batches *batches,
+                          uint64_t depth, sfs_ahead **out, sfs_error *error)
 {
     sfs_ahead *ahead = calloc(1, sizeof *ahead);
     if (!ahead) {
         snprintf(error->message, sizeof error->message, "out of memory");
         return -ENOMEM;
     }
+    ahead->collection = collection;
     ahead->tree = tree;
     ahead->batches = batches;
     ahead->depth = depth;
@@ -280,6 +306,7 @@ void sfs_ahead_open_file(sfs_ahead *ahead, sfs_node node, sfs_held *held)
 {
     sfs_batch batch;
     bool begins = false;
+    uint64_t stride;
     if (!ahead->depth || !sfs_batch_of(ahead->tree, node, &batch))
         return;
     pthread_mutex_lock(&ahead->lock);
@@ -287,9 +314,9 @@ void sfs_ahead_open_file(sfs_ahead *ahead, sfs_node node, sfs_held *held)
     unsigned last = (stream->recent_at + RECENT - 1) % RECENT;
     if (stream->recent[last] != batch.number + 1) /* else again, for another part of it */
         begins = note_open(ahead, stream, batch.number, held);
+    stride = stream->stride;
     pthread_mutex_unlock(&ahead->lock);
-    if (sfs_held_take_asking(ahead->batches, held))
-        sfs_batch_will_need(ahead->tree, node, sfs_held_file(held), begins);
+    ask_for(ahead, node, held, begins, stride != 0);
 }
 
 void sfs_ahead_read_piece(sfs_ahead *ahead, sfs_node node, const sfs_held *held, uint32_t piece)

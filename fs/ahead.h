@@ -19,10 +19,10 @@ typedef struct sfs_ahead sfs_ahead;
  * of them. */
 #define SFS_AHEAD_AUTO UINT64_MAX
 
-/* `depth` 0: nothing is done ahead. tree and batches outlive it; the caller closes *out. ENOMEM, or
- * what the operating system gave. */
-sfs_status sfs_ahead_open(sfs_tree *tree, sfs_batches *batches, uint64_t depth, sfs_ahead **out,
-                          sfs_error *error);
+/* `depth` 0: nothing is done ahead. collection, tree and batches outlive it; the caller closes
+ * *out. ENOMEM, or what the operating system gave. */
+sfs_status sfs_ahead_open(const sfs_collection *collection, sfs_tree *tree, sfs_batches *batches,
+                          uint64_t depth, sfs_ahead **out, sfs_error *error);
 
 /* Waits for what is being done. Accepts NULL. */
 void sfs_ahead_close(sfs_ahead *ahead);

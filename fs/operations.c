@@ -34,7 +34,7 @@ int sfs_daemon_open(sfs_daemon *daemon, sfs_tree *tree, const sfs_collection *co
                     const sfs_options *options)
 {
     sfs_error error = {"out of memory"};
-    *daemon = (sfs_daemon){.tree = tree, .cache = options->cache};
+    *daemon = (sfs_daemon){.collection = collection, .tree = tree, .cache = options->cache};
     sfs_collection_stat(collection, &daemon->owner);
     sfs_collection_will_need(collection);
     if (!pthread_key_create(&daemon->reader, free_reader)) {
@@ -49,7 +49,8 @@ int sfs_daemon_open(sfs_daemon *daemon, sfs_tree *tree, const sfs_collection *co
 int sfs_daemon_start(sfs_daemon *daemon, const sfs_options *options)
 {
     sfs_error error;
-    if (!sfs_ahead_open(daemon->tree, daemon->batches, options->prefetch, &daemon->ahead, &error))
+    if (!sfs_ahead_open(daemon->collection, daemon->tree, daemon->batches, options->prefetch,
+                        &daemon->ahead, &error))
         return 0;
     sfs_log_error("%s", error.message);
     return 1;

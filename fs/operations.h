@@ -16,10 +16,11 @@ enum {
 /* The userdata of the session. Immutable while it serves, but for direct_mmap. A handle of an open
  * file is what holds it in batches. */
 typedef struct sfs_daemon {
-    sfs_direct_mmap direct_mmap; /* comes first */
-    sfs_tree *tree;              /* borrowed */
-    sfs_batches *batches;        /* owned */
-    sfs_ahead *ahead;            /* owned; NULL until the threads are started */
+    sfs_direct_mmap direct_mmap;      /* comes first */
+    const sfs_collection *collection; /* borrowed */
+    sfs_tree *tree;                   /* borrowed */
+    sfs_batches *batches;             /* owned */
+    sfs_ahead *ahead;                 /* owned; NULL until the threads are started */
     sfs_cache_mode cache;
     struct stat owner;    /* whose owner, modes and times the files have */
     pthread_key_t reader; /* each thread's own sfs_reader */

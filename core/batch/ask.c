@@ -4,7 +4,8 @@
 #include <fcntl.h>
 #include <sys/uio.h>
 
-enum { SAMPLES = 32, SAMPLE_EVERY = 8 };
+/* ASK_MAX: the kernel cuts what is asked for at once to its read-ahead, which is rarely less. */
+enum { SAMPLES = 32, SAMPLE_EVERY = 8, ASK_MAX = 128 << 10 };
 
 /* An extent that grows as long as what follows adjoins it. */
 struct asking {
@@ -13,11 +14,14 @@ struct asking {
 
 static void ask_now(struct asking *asking)
 {
-    const sfs_extent *extent = &asking->extent;
-    if (extent->length)
-        posix_fadvise(extent->map->fd, extent->bytes - extent->map->bytes, (off_t)extent->length,
+    sfs_extent *extent = &asking->extent;
+    while (extent->length) {
+        uint64_t length = extent->length < ASK_MAX ? extent->length : ASK_MAX;
+        posix_fadvise(extent->map->fd, extent->bytes - extent->map->bytes, (off_t)length,
                       POSIX_FADV_WILLNEED);
-    asking->extent.length = 0;
+        extent->bytes += length;
+        extent->length -= length;
+    }
 }
 
 static void ask(struct asking *asking, sfs_extent next)

@@ -3,6 +3,7 @@
 
 #include <sys/mman.h>
 
+#include "batch/ask.h"
 #include "store/guard.h"
 
 enum { HUGE_PAGE = 2 << 20 };
@@ -165,6 +166,27 @@ void sfs_file_will_need(const sfs_file *file, uint64_t offset, uint64_t size)
     struct reading reading = {
         .file = file, .offset = offset, .end = offset + (size < left ? size : left)};
     sfs_guard(&file->collection->files, ask_parts, &reading, NULL);
+}
+
+struct looking {
+    const sfs_file *file;
+    bool cold;
+};
+
+static sfs_status look(void *context, sfs_error *error)
+{
+    struct looking *looking = context;
+    const sfs_row_list *rows = &looking->file->rows;
+    (void)error;
+    looking->cold = rows->count && sfs_ask_is_cold(rows, 0, rows->count);
+    return 0;
+}
+
+bool sfs_file_is_cold(const sfs_file *file)
+{
+    struct looking looking = {.file = file};
+    sfs_guard(&file->collection->files, look, &looking, NULL);
+    return looking.cold;
 }
 
 struct sfs_reader {

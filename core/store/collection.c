@@ -9,7 +9,11 @@
 #include "shufflefs/memory.h"
 #include "store/guard.h"
 
-enum { MAX_DESCRIPTION = 1 << 30 }; /* bytes of collection.json */
+enum {
+    MAX_DESCRIPTION = 1 << 30, /* bytes of collection.json */
+    ASK_STEP = 128 << 10,
+    TOUCH_STEP = 64 << 10, /* pages that the kernel maps at once */
+};
 
 static const char checksum_key[] = "\"checksum\"";
 
@@ -232,6 +236,13 @@ sfs_status sfs_collection_open(const char *path, sfs_collection **out, sfs_error
     return 0;
 }
 
+/* The kernel cuts what is asked for at once to its read-ahead. */
+static void ask_for_file(const sfs_map *map)
+{
+    for (uint64_t at = 0; at < map->size; at += ASK_STEP)
+        posix_fadvise(map->fd, (off_t)at, ASK_STEP, POSIX_FADV_WILLNEED);
+}
+
 /* Those that pages' checksums cover: all but the rows themselves. */
 void sfs_collection_will_need(const sfs_collection *collection)
 {
@@ -243,7 +254,42 @@ void sfs_collection_will_need(const sfs_collection *collection)
         return;
     for (size_t i = 0; i < collection->files.count; i++)
         if (collection->files.maps[i]->page_sums)
-            posix_fadvise(collection->files.maps[i]->fd, 0, 0, POSIX_FADV_WILLNEED);
+            ask_for_file(collection->files.maps[i]);
+}
+
+bool sfs_collection_fits_in_memory(const sfs_collection *collection)
+{
+    return collection->files.huge_pages;
+}
+
+struct sweep {
+    const sfs_collection *collection;
+    uint64_t at, end; /* bytes of all rows' files, one behind the other */
+};
+
+static sfs_status sweep_files(void *context, sfs_error *error)
+{
+    struct sweep *sweep = context;
+    uint64_t before = 0;
+    (void)error;
+    for (size_t i = 0; i < sweep->collection->files.count && sweep->at < sweep->end; i++) {
+        const sfs_map *map = sweep->collection->files.maps[i];
+        if (map->page_sums)
+            continue;
+        for (; sweep->at < sweep->end && sweep->at - before < map->size; sweep->at += TOUCH_STEP)
+            (void)*(const volatile uint8_t *)(map->bytes + (sweep->at - before));
+        before += map->size;
+        if (sweep->at > before)
+            sweep->at = before;
+    }
+    return 0;
+}
+
+bool sfs_collection_sweep(const sfs_collection *collection, uint64_t from, uint64_t length)
+{
+    struct sweep sweep = {.collection = collection, .at = from, .end = from + length};
+    sfs_guard(&collection->files, sweep_files, &sweep, NULL);
+    return sweep.at >= sweep.end;
 }
 
 void sfs_collection_close(sfs_collection *collection)

@@ -2,6 +2,7 @@
 #ifndef SHUFFLEFS_COLLECTION_H
 #define SHUFFLEFS_COLLECTION_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
 
@@ -31,6 +32,13 @@ SFS_API sfs_status sfs_collection_check(sfs_collection *collection, sfs_error *e
 /** Asks the kernel to read what every batch needs, the offsets and checksums of rows, unless that
  * takes more than a sixteenth of the memory there is. Does not wait for it. */
 SFS_API void sfs_collection_will_need(const sfs_collection *collection);
+
+/** Whether all files together take at most half of the memory that this process may use. */
+SFS_API bool sfs_collection_fits_in_memory(const sfs_collection *collection);
+
+/** Reads bytes [from, from + length) of all files that have rows, one behind the other, into
+ * memory. False where there are no more. */
+SFS_API bool sfs_collection_sweep(const sfs_collection *collection, uint64_t from, uint64_t length);
 
 /** Number of rows (cells). */
 SFS_API uint64_t sfs_collection_rows(const sfs_collection *collection);

@@ -126,9 +126,12 @@ SFS_API uint64_t sfs_file_memory(const sfs_file *file);
  * in memory. Does not wait for it. */
 SFS_API void sfs_file_will_need(const sfs_file *file, uint64_t offset, uint64_t size);
 
-/** The same for the file of a batch as one of several that are read in sequence: where the order
- * keeps blocks together, what is asked for is the part of the next window that is due, block by
- * block; and with `first`, the window that the batch is in. */
+/** Whether some of what the file is made of is probably not in memory: looks at a few places. */
+SFS_API bool sfs_file_is_cold(const sfs_file *file);
+
+/** As sfs_file_will_need, for the file of a batch as one of several that are read in sequence:
+ * where the order keeps blocks together, what is asked for is the part of the next window that is
+ * due, block by block; and with `first`, the window that the batch is in. */
 SFS_API void sfs_batch_will_need(const sfs_tree *tree, sfs_node node, const sfs_file *file,
                                  bool first);
 

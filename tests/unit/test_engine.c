@@ -127,6 +127,26 @@ void sfs_batch_will_need(const sfs_tree *tree, sfs_node node, const sfs_file *fi
     atomic_fetch_add(&asked[node - FIRST_NODE], 1);
 }
 
+bool sfs_collection_fits_in_memory(const sfs_collection *collection)
+{
+    (void)collection;
+    return false;
+}
+
+bool sfs_collection_sweep(const sfs_collection *collection, uint64_t from, uint64_t length)
+{
+    (void)collection;
+    (void)from;
+    (void)length;
+    return false;
+}
+
+bool sfs_file_is_cold(const sfs_file *file)
+{
+    (void)file;
+    return false;
+}
+
 bool sfs_batch_of(const sfs_tree *tree, sfs_node node, sfs_batch *out)
 {
     (void)tree;
@@ -203,7 +223,7 @@ static struct engine open_engine(uint64_t cache_size, uint64_t depth)
     struct engine engine = {0};
     sfs_error error;
     CHECK(!sfs_batches_open(NULL, cache_size, &engine.batches, &error));
-    CHECK(!sfs_ahead_open(NULL, engine.batches, depth, &engine.ahead, &error));
+    CHECK(!sfs_ahead_open(NULL, NULL, engine.batches, depth, &engine.ahead, &error));
     forget_counts();
     return engine;
 }
