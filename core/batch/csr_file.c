@@ -70,6 +70,8 @@ static void prefetch(const sfs_row_list *rows, uint64_t row, sfs_row_array array
         return;
     sfs_extent extent = sfs_codec_of(rows->matrix)->extent(rows->matrix, &place, array);
     uint64_t length = extent.length < PREFETCH_BYTES ? extent.length : PREFETCH_BYTES;
+    if (extent.map->by_read)
+        return;
     for (uint64_t at = 0; at < length; at += CACHE_LINE)
         __builtin_prefetch(extent.bytes + at);
 }
@@ -109,7 +111,11 @@ static sfs_status emit_row(const sfs_matrix *matrix, const sfs_row_place *place,
     if (!codec->stored_as_read || !sfs_dtype_same(stored, dtype))
         return decode_bytes(matrix, place, array, dtype, skip, length, sfs_sink_room(sink, length),
                             error);
-    sfs_sink_bytes(sink, codec->extent(matrix, place, array).bytes + skip, length);
+    sfs_extent extent = codec->extent(matrix, place, array);
+    if (extent.map->by_read)
+        return sfs_map_pread(extent.map, extent.bytes + skip, length, sfs_sink_room(sink, length),
+                             error);
+    sfs_sink_bytes(sink, extent.bytes + skip, length);
     return 0;
 }
 

@@ -6,6 +6,8 @@
 #include "codec/record.h"
 #include "codec/row_check.h"
 
+enum { COPY_BYTES = 16 << 10 };
+
 static sfs_extent extent(const sfs_matrix *matrix, const sfs_row_place *place, sfs_row_array array)
 {
     (void)matrix;
@@ -15,12 +17,21 @@ static sfs_extent extent(const sfs_matrix *matrix, const sfs_row_place *place, s
                         .length = place->size};
 }
 
-static sfs_record record_of(const sfs_matrix *matrix, const sfs_row_place *place)
+/* The record where it is mapped, or, of a file that is better read, in `copy`, which holds all but
+ * uncommonly long ones. */
+static sfs_status load_record(const sfs_matrix *matrix, const sfs_row_place *place,
+                              uint8_t copy[COPY_BYTES], sfs_record *out, sfs_error *error)
 {
-    return (sfs_record){.bytes = place->shard->data.items + place->start,
+    const sfs_map *map = place->shard->data.map;
+    *out = (sfs_record){.bytes = place->shard->data.items + place->start,
                         .size = place->size,
                         .nnz = place->nnz,
                         .dtype = matrix->dtype};
+    if (!map->by_read || place->size > COPY_BYTES)
+        return 0;
+    SFS_TRY(sfs_map_pread(map, out->bytes, place->size, copy, error));
+    out->bytes = copy;
+    return 0;
 }
 
 static sfs_status fail_record(const sfs_matrix *matrix, const sfs_row_place *place,
@@ -40,9 +51,11 @@ static sfs_status verify(const sfs_matrix *matrix, const sfs_row_place *place, s
 {
     if (!place->nnz || sfs_row_was_verified(place))
         return 0;
-    sfs_record record = record_of(matrix, place);
-    SFS_TRY(
-        sfs_row_check(matrix, place, sfs_checksum(record.bytes, record.size), record.bytes, error));
+    uint8_t copy[COPY_BYTES];
+    sfs_record record;
+    SFS_TRY(load_record(matrix, place, copy, &record, error));
+    SFS_TRY(sfs_row_check(matrix, place, sfs_checksum(record.bytes, record.size),
+                          extent(matrix, place, SFS_ROW_VALUES).bytes, error));
     if (!sfs_record_check(&record, matrix->columns))
         return fail_record(matrix, place, error);
     sfs_row_remember(place);
@@ -54,7 +67,9 @@ static sfs_status decode(const sfs_matrix *matrix, const sfs_row_place *place, s
                          sfs_error *error)
 {
     const sfs_block_ops *ops = sfs_block_ops_best();
-    sfs_record record = record_of(matrix, place);
+    uint8_t copy[COPY_BYTES];
+    sfs_record record;
+    SFS_TRY(load_record(matrix, place, copy, &record, error));
     bool decoded = array == SFS_ROW_INDICES
                        ? sfs_record_indices(ops, &record, wanted, first, count, out)
                        : sfs_record_values(ops, &record, wanted, first, count, out);

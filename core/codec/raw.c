@@ -4,6 +4,8 @@
 #include "codec/codec.h"
 #include "codec/row_check.h"
 
+enum { COPY_BYTES = 16 << 10 };
+
 static sfs_extent extent(const sfs_matrix *matrix, const sfs_row_place *place, sfs_row_array array)
 {
     const sfs_array *stored =
@@ -12,6 +14,16 @@ static sfs_extent extent(const sfs_matrix *matrix, const sfs_row_place *place, s
     return (sfs_extent){.map = stored->map,
                         .bytes = stored->items + place->start * size,
                         .length = place->nnz * size};
+}
+
+/* Copies what is better read than mapped, unless it is uncommonly long. */
+static sfs_status load(sfs_extent *extent, uint8_t copy[COPY_BYTES], sfs_error *error)
+{
+    if (!extent->map->by_read || extent->length > COPY_BYTES)
+        return 0;
+    SFS_TRY(sfs_map_pread(extent->map, extent->bytes, extent->length, copy, error));
+    extent->bytes = copy;
+    return 0;
 }
 
 static sfs_status verify(const sfs_matrix *matrix, const sfs_row_place *place, sfs_error *error)
@@ -30,10 +42,14 @@ static sfs_status decode(const sfs_matrix *matrix, const sfs_row_place *place, s
                          sfs_dtype wanted, uint32_t first, uint32_t count, void *out,
                          sfs_error *error)
 {
-    (void)error;
     sfs_dtype stored = array == SFS_ROW_INDICES ? (sfs_dtype){'i', 4} : matrix->dtype;
-    const uint8_t *bytes = extent(matrix, place, array).bytes;
-    sfs_cast(stored, bytes + (uint64_t)first * stored.size, wanted, out, count);
+    sfs_extent all = extent(matrix, place, array);
+    sfs_extent taken = {.map = all.map,
+                        .bytes = all.bytes + (uint64_t)first * stored.size,
+                        .length = (uint64_t)count * stored.size};
+    uint8_t copy[COPY_BYTES];
+    SFS_TRY(load(&taken, copy, error));
+    sfs_cast(stored, taken.bytes, wanted, out, count);
     return 0;
 }
 

@@ -162,15 +162,17 @@ static sfs_status check_format(const json_t *root, sfs_error *error)
     return 0;
 }
 
-/* Whether all files together take at most half of the memory that this process may use. */
-static bool fits_in_memory(const json_t *entries)
+/* The mode for all files together, by the memory that this process may use. */
+static sfs_map_mode choose_mode(const json_t *entries)
 {
     const char *name;
     json_t *entry;
     double total = 0, memory = (double)sfs_memory_limit();
     json_object_foreach ((json_t *)(uintptr_t)entries, name, entry)
         total += (double)json_integer_value(json_object_get(entry, "bytes"));
-    return total <= memory / 2;
+    return total <= memory / 2       ? SFS_MAP_HUGE
+           : total <= memory / 4 * 3 ? SFS_MAP_PAGES
+                                     : SFS_MAP_READ;
 }
 
 struct opening {
@@ -190,7 +192,7 @@ static sfs_status open_contents(void *context, sfs_error *error)
     SFS_TRY(sfs_json_uint(root, "variables", INT32_MAX, &collection->variables, error));
     SFS_TRY(sfs_json_uint(root, "generation", INT64_MAX, &collection->generation, error));
     SFS_TRY(sfs_json_object(root, "files", &files.entries, error));
-    collection->files.huge_pages = fits_in_memory(files.entries);
+    collection->files.mode = choose_mode(files.entries);
     SFS_TRY(open_shard_rows(root, collection->rows, &opening->shard_rows, &shard_count, error));
     SFS_TRY(open_tables(collection, &files, root, opening->shard_rows, shard_count, error));
     return open_matrices(collection, &files, root, opening->shard_rows, shard_count, error);
@@ -259,7 +261,7 @@ void sfs_collection_will_need(const sfs_collection *collection)
 
 bool sfs_collection_fits_in_memory(const sfs_collection *collection)
 {
-    return collection->files.huge_pages;
+    return collection->files.mode == SFS_MAP_HUGE;
 }
 
 struct sweep {

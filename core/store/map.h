@@ -12,12 +12,23 @@
 #include "store/fail.h"
 #include "store/npy.h"
 
+/* How rows are read, by how much memory there is for them. */
+typedef enum sfs_map_mode {
+    SFS_MAP_HUGE,  /* in huge pages: random rows of 4 kB are read faster by an eighth. A first read
+                      of  anything then reads 2 MiB, so only for what fits in memory as a whole */
+    SFS_MAP_PAGES, /* a first read reads one page: what is read beside it would push out others */
+    SFS_MAP_READ,  /* by pread, where they are not sent from the map: pages that nobody has mapped
+                      are given up  in the order in which they came, and so not before they were read
+                    */
+} sfs_map_mode;
+
 /* One mapped file. Immutable but for `verified`, whose bits any thread may set. */
 typedef struct sfs_map {
     char *name; /* owned */
     int fd;     /* owned */
     const uint8_t *bytes;
     uint64_t size;
+    bool by_read;                   /* SFS_MAP_READ */
     const uint32_t *page_sums;      /* one each SFS_PAGE bytes, in sums_map; NULL: not covered */
     const struct sfs_map *sums_map; /* borrowed */
     _Atomic uint64_t *verified;     /* owned; bit p: page p was found to match its sum */
@@ -29,8 +40,7 @@ typedef struct sfs_map_set {
     char *path;     /* owned; of the directory, for messages */
     sfs_map **maps; /* owned, and each of them */
     size_t count;
-    bool huge_pages; /* ask for them: random rows of 4 kB are read faster by an eighth. A first read
-                        of anything then reads 2 MiB, so only for what fits in memory as a whole */
+    sfs_map_mode mode; /* of files that are added from now on */
 } sfs_map_set;
 
 sfs_status sfs_map_set_open(sfs_map_set *set, const char *path, sfs_error *error);
@@ -51,6 +61,10 @@ sfs_status sfs_map_cover(sfs_map *map, const sfs_map *sums_map, const uint32_t *
 /* EIO where the file is shorter or longer by now. To be asked after its bytes were read: in the
  * page where a file was cut short, the kernel shows zeros, and only beyond it sends SIGBUS. */
 sfs_status sfs_map_check_size(const sfs_map *map, sfs_error *error);
+
+/* Copies bytes of the map by reading the file. EIO where it is shorter by now. */
+sfs_status sfs_map_pread(const sfs_map *map, const uint8_t *bytes, uint64_t length, void *out,
+                         sfs_error *error);
 
 static inline uint64_t sfs_page_count(uint64_t bytes)
 {
