@@ -45,7 +45,7 @@ class Records:
     def write(self):
         lengths = [len(record) for record in self.records]
         begins = np.cumsum([0, *lengths])[:-1].astype("<u8")
-        checks = [xxhash.xxh3_64_intdigest(record) & 0xFFFFFFFF if record else 0 for record in self.records]
+        checks = [xxhash.xxh3_64_intdigest(record) & 0xFFFFFFFF if nnz else 0 for record, nnz in zip(self.records, self.nnz)]
         data = model.npy(np.frombuffer(b"".join(self.records), "u1"))
         (self.collection / self.shard["data"]).write_bytes(data)
         describe(self.collection, lambda root: root["files"][self.shard["data"]].update(bytes=len(data)))
