@@ -95,8 +95,9 @@ static void random_and_check(sfs_record_encoder *encoder, sfs_dtype dtype, kind 
 
 static const uint32_t lengths[] = {1, 2, 127, 128, 129, 256, 2047, 2048, 2049, 4097, 5000, 5001};
 
-static void check_dtype(sfs_dtype dtype, uint64_t *rows_of_mode)
+static void check_dtype(unsigned number, uint64_t *rows_of_mode)
 {
+    sfs_dtype dtype = dtypes[number];
     sfs_record_encoder *encoder;
     sfs_error error;
     CHECK(!sfs_record_encoder_new(dtype, &encoder, &error));
@@ -105,7 +106,8 @@ static void check_dtype(sfs_dtype dtype, uint64_t *rows_of_mode)
             random_and_check(encoder, dtype, of, 1 + random_below(400));
         for (unsigned i = 0; i < sizeof lengths / sizeof *lengths; i++)
             random_and_check(encoder, dtype, of, lengths[i]);
-        random_and_check(encoder, dtype, of, 10000 + random_below(60000));
+        if (of % 4 == number % 4) /* these take most of the time */
+            random_and_check(encoder, dtype, of, 10000 + random_below(60000));
     }
     const sfs_record_totals *totals = sfs_record_encoder_totals(encoder);
     for (unsigned mode = 0; mode < SFS_RECORD_MODES; mode++)
@@ -117,7 +119,7 @@ static void test_rows(void)
 {
     uint64_t rows_of_mode[SFS_RECORD_MODES] = {0};
     for (unsigned i = 0; i < DTYPES; i++)
-        check_dtype(dtypes[i], rows_of_mode);
+        check_dtype(i, rows_of_mode);
     for (unsigned mode = 0; mode < SFS_RECORD_MODES; mode++)
         CHECK(rows_of_mode[mode] >= 50);
 }
