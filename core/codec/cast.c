@@ -31,8 +31,8 @@ uint16_t sfs_half_from_double(double value)
         return (uint16_t)(sign | 0x7c00);
     int exponent;
     frexp(size, &exponent);
-    if (exponent < -13)
-        exponent = -13; /* subnormal: in units of 2^-24 */
+    if (size < 0x1p-14)
+        exponent = -13; /* zero and subnormal: in units of 2^-24 */
     int units = (int)nearbyint(ldexp(size, 11 - exponent));
     return (uint16_t)(sign | (units + ((exponent + 13) << 10)));
 }

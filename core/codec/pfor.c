@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "codec/pfor.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 enum { EXCEPTIONS = 128, WIDTHS = 33 };
@@ -97,18 +98,28 @@ size_t sfs_pfor_size(const uint8_t *bytes, size_t size, unsigned n)
     return 3 + packed_size(n, width) + bytes[1] + packed_size(bytes[1], bytes[2]);
 }
 
-/* Adds the high bits of the exceptions. Places are not below n in a damaged block: they are taken
- * modulo the block, and what is then wrong stays within it. */
-static void patch(const uint8_t *places, unsigned exceptions, unsigned high_width, unsigned width,
-                  uint32_t *out)
+unsigned sfs_pfor_bits(const uint8_t *bytes)
+{
+    unsigned width = bytes[0];
+    return width < EXCEPTIONS ? width : width - EXCEPTIONS + bytes[2];
+}
+
+/* Adds the high bits of the exceptions. False where places do not ascend below n. */
+static bool patch(const uint8_t *places, unsigned exceptions, unsigned high_width, unsigned width,
+                  unsigned n, uint32_t *out)
 {
     const uint8_t *highs = places + exceptions;
     uint64_t mask = (UINT64_C(1) << high_width) - 1;
-    for (unsigned i = 0, bit = 0; i < exceptions; i++, bit += high_width) {
+    for (unsigned i = 0, bit = 0, lowest = 0; i < exceptions; i++, bit += high_width) {
         uint64_t word;
+        unsigned place = places[i];
+        if (place < lowest || place >= n)
+            return false;
+        lowest = place + 1;
         memcpy(&word, highs + bit / 8, sizeof word);
-        out[places[i] % SFS_BLOCK] |= (uint32_t)((word >> bit % 8 & mask) << width);
+        out[place] |= (uint32_t)((word >> bit % 8 & mask) << width);
     }
+    return true;
 }
 
 size_t sfs_pfor_decode(const sfs_block_ops *ops, const uint8_t *bytes, size_t size, unsigned n,
@@ -122,7 +133,8 @@ size_t sfs_pfor_decode(const sfs_block_ops *ops, const uint8_t *bytes, size_t si
         ops->unpack(bytes + 1, width, n, out);
     } else {
         ops->unpack(bytes + 3, width, n, out);
-        patch(bytes + 3 + packed_size(n, width), bytes[1], bytes[2], width, out);
+        if (!patch(bytes + 3 + packed_size(n, width), bytes[1], bytes[2], width, n, out))
+            return 0;
     }
     return block;
 }

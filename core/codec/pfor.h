@@ -34,4 +34,7 @@ size_t sfs_pfor_decode(const sfs_block_ops *ops, const uint8_t *bytes, size_t si
  * 0 as above. */
 size_t sfs_pfor_size(const uint8_t *bytes, size_t size, unsigned n);
 
+/* How many bits the numbers of a block that was decoded have at most. */
+unsigned sfs_pfor_bits(const uint8_t *bytes);
+
 #endif

@@ -57,6 +57,29 @@ static bool stream_block(struct stream *stream, const sfs_block_ops *ops, unsign
     return size;
 }
 
+/* Whether nothing is left. */
+static inline bool stream_ends(const struct stream *stream)
+{
+    return !stream->have && stream->next == stream->end;
+}
+
+/* As stream_block, where number + base must be below 2^31: only blocks of so many bits are looked
+ * at. */
+static bool stream_numbers(struct stream *stream, const sfs_block_ops *ops, unsigned n,
+                           uint32_t base, uint32_t *out)
+{
+    stream_need(stream, SFS_PFOR_MAX);
+    const uint8_t *block = stream->at;
+    if (!stream_block(stream, ops, n, out))
+        return false;
+    if (__builtin_expect(sfs_pfor_bits(block) < 31, 1))
+        return true;
+    for (unsigned i = 0; i < n; i++)
+        if (out[i] > INT32_MAX - base)
+            return false;
+    return true;
+}
+
 static bool stream_skip_block(struct stream *stream, unsigned n)
 {
     stream_need(stream, SFS_PFOR_MAX);
@@ -172,13 +195,13 @@ static bool read_numbers(const sfs_block_ops *ops, const sfs_record *record, str
                 return false;
             continue;
         }
-        if (!stream_block(stream, ops, n, block))
+        if (!stream_numbers(stream, ops, n, base, block))
             return false;
         struct share share = share_of(at, n, first, end);
         put_numbers(ops, block, n, base, share, wanted, out);
         out += (share.to - share.from) * wanted.size;
     }
-    return true;
+    return end < record->nnz || stream_ends(stream);
 }
 
 /* The entries, as the wanted type, so that a code is all it takes. */
@@ -246,7 +269,7 @@ static bool read_dictionary(const sfs_block_ops *ops, const sfs_record *record,
         look_up(entries, wanted.size, block + share.from, share.to - share.from, out);
         out += (share.to - share.from) * wanted.size;
     }
-    return true;
+    return end < record->nnz || stream_ends(stream);
 }
 
 /* These bytes say nothing but values: they need no copy. */
@@ -254,7 +277,7 @@ static bool read_plain(const sfs_record *record, const struct stream *stream, sf
                        uint32_t first, uint32_t end, uint8_t *out)
 {
     uint64_t size = record->dtype.size;
-    if ((uint64_t)(stream->end - stream->next) < record->nnz * size)
+    if ((uint64_t)(stream->end - stream->next) != record->nnz * size)
         return false;
     sfs_cast(record->dtype, stream->next + first * size, wanted, out, end - first);
     return true;
@@ -272,7 +295,7 @@ static bool read_compressed(const sfs_record *record, struct stream *stream, sfs
             return false;
         memcpy(&size, stream->at, sizeof size);
         stream_use(stream, sizeof size);
-        if (size > stream->have)
+        if (size > stream->have || size > n * record->dtype.size)
             return false;
         if (at + n > first) {
             struct share share = share_of(at, n, first, end);
@@ -284,7 +307,7 @@ static bool read_compressed(const sfs_record *record, struct stream *stream, sfs
         }
         stream_use(stream, size);
     }
-    return true;
+    return end < record->nnz || stream_ends(stream);
 }
 
 bool sfs_record_values(const sfs_block_ops *ops, const sfs_record *record, sfs_dtype wanted,
@@ -325,5 +348,5 @@ bool sfs_record_check(const sfs_record *record, uint64_t columns)
         for (unsigned i = 0; i < n; i++)
             next += (uint64_t)block[i] + 1;
     }
-    return next <= columns;
+    return next <= columns && stream_ends(&stream);
 }

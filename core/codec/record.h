@@ -48,11 +48,12 @@ typedef struct sfs_record {
 bool sfs_record_indices(const sfs_block_ops *ops, const sfs_record *record, sfs_dtype wanted,
                         uint32_t first, uint32_t count, void *out);
 
-/* The same of its values, as any dtype (cast.h). */
+/* The same of its values, as any dtype (cast.h). What is behind the last one is looked at only
+ * where that one is asked for. */
 bool sfs_record_values(const sfs_block_ops *ops, const sfs_record *record, sfs_dtype wanted,
                        uint32_t first, uint32_t count, void *out);
 
-/* Whether the indices can be decoded and are below columns. */
+/* Whether the indices can be decoded, are below columns, and take the bytes that head says. */
 bool sfs_record_check(const sfs_record *record, uint64_t columns);
 
 #endif

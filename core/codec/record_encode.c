@@ -310,6 +310,11 @@ sfs_status sfs_record_encode(sfs_record_encoder *encoder, uint32_t nnz, const in
                         "--codec raw",
                         index_bytes);
     size_t value_bytes = put_values(encoder, nnz, values, blocks + index_bytes, &mode);
+    if (value_bytes > UINT32_MAX - sizeof(uint32_t) - index_bytes)
+        return sfs_fail(error, -EINVAL,
+                        "expected a row that can be packed in less than 2^32 bytes, found %zu: use "
+                        "--codec raw",
+                        index_bytes + value_bytes);
     uint32_t head = (uint32_t)index_bytes * 8 + mode;
     memcpy(encoder->record, &head, sizeof head);
     *bytes = encoder->record;

@@ -44,10 +44,12 @@ static json_t *describe_view(const sfs_bound_view *bound)
     const sfs_view *view = &bound->view;
     char seed[24];
     json_t *object = json_pack(
-        "{s:I, s:I, s:s, s:I, s:I, s:s, s:s, s:I}", "batch_size", (json_int_t)view->batch_size,
-        "world_size", (json_int_t)view->world_size, "order", sfs_order_name(view->order),
-        "block_size", (json_int_t)view->block_size, "window", (json_int_t)view->window, "tail",
-        sfs_tail_name(view->tail), "layer", view->layer, "epochs", (json_int_t)view->epochs);
+        "{s:I, s:I, s:s, s:I, s:I, s:s, s:s, s:s, s:s, s:i, s:I}", "batch_size",
+        (json_int_t)view->batch_size, "world_size", (json_int_t)view->world_size, "order",
+        sfs_order_name(view->order), "block_size", (json_int_t)view->block_size, "window",
+        (json_int_t)view->window, "tail", sfs_tail_name(view->tail), "layer", view->layer,
+        "value_dtype", sfs_value_dtype_name(view), "index_dtype", sfs_index_dtype_name(view),
+        "lossy", (int)view->lossy, "epochs", (json_int_t)view->epochs);
     /* JSON's integers are signed here: a seed beyond them is told as a string rather than wrongly.
      */
     snprintf(seed, sizeof seed, "%" PRIu64, view->seed);
@@ -90,7 +92,7 @@ char *sfs_describe_dataset(const sfs_collection *collection, const sfs_bound_vie
 
 static void describe_batches(FILE *out, const sfs_bound_view *view)
 {
-    char typestr[SFS_TYPESTR];
+    char typestr[SFS_TYPESTR], index_typestr[SFS_TYPESTR];
     if (!view->matrix) {
         fputs(
             "This collection has no X, so there are no batches. Mount a layer with -o layer=NAME\n"
@@ -98,7 +100,8 @@ static void describe_batches(FILE *out, const sfs_bound_view *view)
             out);
         return;
     }
-    sfs_dtype_typestr(view->matrix->dtype, typestr);
+    sfs_dtype_typestr(view->form.values, typestr);
+    sfs_dtype_typestr(view->form.indices, index_typestr);
     fprintf(out,
             "Batches of %s: %" PRIu64 " columns, values %s. Each rank has %" PRIu64
             " batches an epoch,\nof %" PRIu64 " rows at most; there are %" PRIu64
@@ -113,14 +116,15 @@ static void describe_batches(FILE *out, const sfs_bound_view *view)
         "  head = np.fromfile(path, np.int64, 16)\n"
         "  rows, cols, nnz = head[2:5]\n"
         "  indptr = np.fromfile(path, np.int32, rows + 1, offset=head[6])\n"
-        "  indices = np.fromfile(path, np.int32, nnz, offset=head[7])\n"
+        "  indices = np.fromfile(path, \"%s\", nnz, offset=head[7])\n"
         "  data = np.fromfile(path, \"%s\", nnz, offset=head[8])\n"
         "  numbers = np.fromfile(path, np.int64, rows, offset=head[9])\n"
         "  X = sp.csr_matrix((data, indices, indptr), shape=(rows, cols))\n\n"
         "epoch_E/rank_R/batch_K/{indptr,indices,data,rows}.npy are the same arrays for np.load.\n"
-        "(Beyond 2^31 non-zeros in a batch, indptr and indices are int64.)\n"
+        "(Beyond 2^31 non-zeros in a batch, indptr is int64, and indices are where they are "
+        "int32.)\n"
         "rows/7.csr, rows/100-199.csr, rows/5,3,3.csr are rows by number, in the order asked.\n",
-        typestr);
+        index_typestr, typestr);
 }
 
 char *sfs_describe_readme(const sfs_collection *collection, const sfs_bound_view *view)

@@ -45,6 +45,16 @@ const char *sfs_tail_name(sfs_tail tail)
     return word_name(tails, (int)tail);
 }
 
+const char *sfs_value_dtype_name(const sfs_view *view)
+{
+    return view->value_type < SFS_VALUE_TYPES ? sfs_value_types[view->value_type].name : "store";
+}
+
+const char *sfs_index_dtype_name(const sfs_view *view)
+{
+    return word_name(index_sizes, (int)view->index_dtype.size);
+}
+
 static sfs_status take_word(const struct word *words, const char *key, const char *value, int *out,
                             sfs_error *error)
 {

@@ -49,4 +49,8 @@ sfs_order_spec sfs_bound_view_order(const sfs_bound_view *bound, uint64_t epoch)
 const char *sfs_order_name(sfs_order_kind order);
 const char *sfs_tail_name(sfs_tail tail);
 
+/* The spelling of its value_dtype and index_dtype. */
+const char *sfs_value_dtype_name(const sfs_view *view);
+const char *sfs_index_dtype_name(const sfs_view *view);
+
 #endif

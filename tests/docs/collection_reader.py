@@ -12,17 +12,11 @@ from pathlib import Path
 import numpy as np
 import xxhash
 
+import packed_record
+from packed_record import Damaged, require
+
 PAGE = 4096
 DTYPES = {"|b1", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f2", "<f4", "<f8"}
-
-
-class Damaged(ValueError):
-    """The collection breaks a rule of its format."""
-
-
-def require(condition, *what):
-    if not condition:
-        raise Damaged(" ".join(map(str, what)))
 
 
 def low32(data, seed=0):
@@ -151,14 +145,37 @@ def read(path):
 
 def read_matrix(files, matrix, shard_rows):
     codec, dtype, columns = matrix["codec"], matrix["dtype"], count(matrix["columns"], 2**31 - 1)
-    require(dtype in DTYPES and codec in ("raw", "dense"), "dtype", dtype, "codec", codec)
+    require(dtype in DTYPES and codec in READERS, "dtype", dtype, "codec", codec)
     require(len(matrix["shards"]) == len(shard_rows), "shards of", matrix["name"])
     rows = []
     for shard, n in zip(matrix["shards"], shard_rows):
-        rows += (read_raw if codec == "raw" else read_dense)(files, shard, n, dtype, columns)
+        rows += READERS[codec](files, shard, n, dtype, columns)
     total = sum(shard["nnz_total"] for shard in matrix["shards"])
     require(matrix["nnz"] == total < 2**59, "nnz of", matrix["name"])
+    check_inexact(matrix, rows)
     return Matrix(dtype, codec, columns, rows)
+
+
+def check_inexact(matrix, rows):
+    """The rows named in `inexact` have values that do not fit; the first one that has is named."""
+    for name, misfit in matrix.get("inexact", {}).items():
+        require(name in ("float64", "float32", "float16", "int64", "int32", "uint16", "uint8"), "value dtype", name)
+        require(len(misfit["value"].encode()) <= 31, "a value of", misfit["value"])
+        require(not fits(rows[misfit["row"]][1], np.dtype(name)).all(), "row", misfit["row"], "fits", name)
+    for name in {"float64", "float32", "float16", "int64", "int32", "uint16", "uint8"} if "inexact" in matrix else ():
+        first = next((r for r, (_, values) in enumerate(rows) if not fits(values, np.dtype(name)).all()), None)
+        require(first == matrix["inexact"].get(name, {"row": None})["row"], name, "does not fit row", first)
+
+
+def fits(values, dtype):
+    """Which values come back equal from another type; NaN from any float."""
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        return np.array([v == v and v not in (np.inf, -np.inf) and int(v) == v and limits.min <= int(v) <= limits.max
+                         for v in values.tolist()], bool)
+    with np.errstate(over="ignore"):
+        back = values.astype(dtype).tolist()
+    return np.array([a == b or a != a for a, b in zip(values.tolist(), back)], bool)
 
 
 def read_places(files, shard, n, columns):
@@ -199,6 +216,25 @@ def read_dense(files, shard, n, dtype, columns):
         require(len(at) == nnz, "non-zeros of row", len(rows))
         rows.append((at.astype("<i4"), row[at]))
     return rows
+
+
+def read_packed(files, shard, n, dtype, columns):
+    require("indices" not in shard, "indices with codec packed")
+    data = files.array(shard["data"], "|u1", -1, covered=False)
+    bases = files.array(shard["record_bases"], "<u8", -(-n // 64)).astype(object)
+    deltas = files.array(shard["record_deltas"], "<u4", n)
+    begins = [int(bases[r // 64]) + int(deltas[r]) for r in range(n)] + [len(data)]
+    rows = []
+    for r, (_, nnz, check) in enumerate(read_places(files, shard, n, columns)):
+        require(begins[r] <= begins[r + 1] <= len(data) and begins[r + 1] - begins[r] < 2**32, "record of row", r)
+        record = data[begins[r]:begins[r + 1]].tobytes()
+        require((len(record) == 0) == (nnz == 0), "bytes of row", r)
+        require(check == (low32(record) if nnz else 0), "checksum of row", r)
+        rows.append(packed_record.decode(record, nnz, dtype, columns) if nnz else (np.zeros(0, "<i4"), np.zeros(0, dtype)))
+    return rows
+
+
+READERS = {"packed": read_packed, "raw": read_raw, "dense": read_dense}
 
 
 # --- tables --------------------------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ DROPPED = {"convert": {"order", "select"}}              # but for EXTRA
 
 # Libraries, by who may include them. Everything else in <> must be of the libc or the kernel.
 LIBRARIES = {"fuse_lowlevel.h": ["fs"], "linux/fuse.h": ["fs"], "hdf5.h": ["core/convert"], "H5PLextern.h": ["core/convert"],
-             "liblzf/lzf.h": ["core/convert"], "xxhash.h": ["core/store"],
+             "liblzf/lzf.h": ["core/convert"], "xxhash.h": ["core/store"], "zstd.h": ["core/codec"],
              "jansson.h": ["core/store", "core/namespace", "core/convert"]}
 
 
@@ -218,8 +218,8 @@ def test_every_documented_key_is_accepted(convert):
     """With the default that the page names, and with the default of `seed=0`, and so on."""
     collection = convert("synthetic:rows=10,vars=5,density=0.2,seed=0")
     defaults = {"batch_size": 1024, "world_size": 1, "seed": 0, "order": "shuffle", "block_size": 64, "window": 65536, "tail": "even",
-                "layer": "X", "epochs": 10, "formats": "csr", "cache": "auto", "cache_size": "auto", "prefetch": "auto",
-                "allow_other": None, "auto_unmount": None}
+                "layer": "X", "value_dtype": "store", "index_dtype": "int32", "lossy": 0, "epochs": 10, "formats": "csr", "cache": "auto",
+                "cache_size": "auto", "prefetch": "auto", "allow_other": None, "auto_unmount": None}
     assert set(defaults) == keys_in_man()
     plain = harness.cat(collection, "dataset.json")
     for key, value in defaults.items():

@@ -15,15 +15,18 @@ import document
 import h5ad_corpus
 import harness
 import model
+import packed_record
 import source
+from h5ad_write import Sparse, write_h5ad
 
 SYNTHETIC = "synthetic:rows=150,vars=300,density=0.06,seed=3"
 FILES = ["csr_csc_dense_raw_and_layers", "raw_dense_and_narrower", "every_kind_of_column", "odd_column_names", "special_values",
          "extreme_integers", "explicit_zeros", "fixed_width_strings", "as_in_2018", "as_in_2020_lzf", "empty_rows_at_both_ends",
          "only_empty_rows", "no_x", "no_x_but_layer", "no_rows", "no_rows_dense", "no_columns", "dtype_b1", "dtype_f2", "big_endian_u4"]
 ARGUMENTS = {"as is": (), "raw in shards": ("--codec", "raw", "--shard-rows", "17"),
-             "dense in shards": ("--codec", "dense", "--shard-rows", "65"), "shards of a row": ("--shard-rows", "1")}
-CASES = [(name, how) for name in FILES for how in list(ARGUMENTS)[:3]] + [("one_row_one_column", "shards of a row"),
+             "dense in shards": ("--codec", "dense", "--shard-rows", "65"),
+             "packed in shards": ("--codec", "packed", "--shard-rows", "65"), "shards of a row": ("--shard-rows", "1")}
+CASES = [(name, how) for name in FILES for how in list(ARGUMENTS)[:4]] + [("one_row_one_column", "shards of a row"),
                                                                              ("special_values", "shards of a row")]
 
 
@@ -187,10 +190,10 @@ def test_the_reader_in_the_document(convert, tmp_path):
 # --- what collection-format.md says of collection.json -------------------------------------------------------------
 
 def members(value, inside=""):
-    """All keys of objects, but the names in files."""
+    """All keys of objects, but the names in files and the types in inexact."""
     if isinstance(value, dict):
         for key, each in value.items():
-            if inside != "files":
+            if inside not in ("files", "inexact"):
                 yield key
             yield from members(each, key)
     elif isinstance(value, list):
@@ -205,13 +208,13 @@ def test_every_key_is_in_the_grammar(made):
 
 
 def test_file_names_are_as_documented(made):
-    pattern = (r"s\d+\.m\d+\.(bases|deltas|nnz|checks|indices|data)\.npy|obs\.\d+(\.s\d+)?\.(values|mask|text|offsets)\.npy|"
+    pattern = (r"s\d+\.m\d+\.(bases|deltas|nnz|checks|record_bases|record_deltas|indices|data)\.npy|obs\.\d+(\.s\d+)?\.(values|mask|text|offsets)\.npy|"
                r"(raw_)?var\.\d+\.(values|mask|text|offsets)\.npy|(obs|var|raw_var)\.\d+\.categories\.(text|offsets)\.npy|g1\.sums\.npy")
     for name in made[1].description["files"]:
         assert re.fullmatch(pattern, name), name
 
 
-@pytest.mark.parametrize("how", ["as is", "dense in shards"])
+@pytest.mark.parametrize("how", ["as is", "raw in shards", "dense in shards"])
 def test_no_byte_is_uncovered(how, convert, tmp_path):
     """A byte changed in any file is noticed by a reader that checks what the document says; so is a file cut short."""
     h5ad_corpus.FILES["every_kind_of_column"](tmp_path / "a.h5ad")
@@ -251,3 +254,57 @@ def test_numpy_opens_every_file(made):
     path, collection, _ = made
     for name in collection.description["files"]:
         np.load(path / name, mmap_mode="r" if collection.description["files"][name]["bytes"] > 128 else None)
+
+
+# --- what collection-format.md says of records ---------------------------------------------------------------------
+
+def records_in_the_document():
+    return [bytes.fromhex(block.text) for block in document.blocks("docs/collection-format.md") if re.fullmatch(r"[0-9A-F\s]+", block.text)]
+
+
+def test_the_records_in_the_document():
+    first, second = records_in_the_document()
+    columns, values = packed_record.decode(first, 3, "<f4", 301)
+    assert columns.tolist() == [5, 6, 300] and values.tolist() == [1, 3, 2]
+    columns, values = packed_record.decode(second, 9, "<f4", 1008)
+    assert columns.tolist() == [*range(8), 1007] and values.tolist() == [1] * 8 + [200]
+
+
+def rows_of_every_mode(dtype, rng):
+    """Values of a row each: counts, numbers, few distinct ones, many of which none compresses, and many of which some do."""
+    any_bits = np.frombuffer(rng.bytes(3000 * np.dtype(dtype).itemsize), dtype)
+    yield rng.integers(1, 60, 700).astype(dtype)
+    yield rng.integers(0, 3, 129).astype(dtype)
+    yield rng.choice(any_bits[:60], 800)
+    yield any_bits[:300]
+    yield (any_bits.view(f"<u{np.dtype(dtype).itemsize}") & ((1 << 4 * np.dtype(dtype).itemsize) - 1)).view(dtype)
+
+
+@pytest.mark.parametrize("dtype", ["<f4", "<f8", "<f2", "<i4", "<i8", "<u2", "|i1"])
+def test_records_of_every_mode(dtype, convert, tmp_path):
+    """What the reader makes of records is what was converted, bit for bit."""
+    rng = np.random.default_rng(5)
+    rows = list(rows_of_every_mode(dtype, rng))
+    columns = [np.sort(rng.choice(60_000, len(values), replace=False)) for values in rows]
+    indptr = np.concatenate([[0], np.cumsum([len(values) for values in rows])])
+    write_h5ad(tmp_path / "a.h5ad", Sparse(indptr, np.concatenate(columns), np.concatenate(rows), (len(rows), 60_000)))
+    made = convert(tmp_path / "a.h5ad", "--codec", "packed")
+    found = collection_reader.read(made).matrices["X"]
+    for (indices, values), column, value in zip(found.rows, columns, rows):
+        assert (indices == column).all() and values.tobytes() == value.tobytes()
+    check_against_cat(made, collection_reader.read(made))
+    modes_seen.update(mode for record in records_of(made) for mode in [record[0] % 8])
+
+
+modes_seen = set()
+
+
+def records_of(collection):
+    shard, = json.loads((collection / "collection.json").read_text())["matrices"][0]["shards"]
+    bases, deltas, data = (np.load(collection / shard[name]) for name in ("record_bases", "record_deltas", "data"))
+    begins = [*(bases[np.arange(len(deltas)) // 64] + deltas), len(data)]
+    return [data[int(a):int(b)].tobytes() for a, b in zip(begins, begins[1:])]
+
+
+def test_every_mode_was_read():
+    assert not modes_seen or modes_seen == {0, 1, 2, 3, 4}

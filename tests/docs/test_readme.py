@@ -70,8 +70,8 @@ def transcript(text):
 
 
 def shape_of(output):
-    """Output with what may differ made equal: seconds, and large numbers (the synthetic counts go through libm)."""
-    return re.sub(r"\b\d{5,}\b", "N", re.sub(r"\d+\.\d+ s\b", "T s", output))
+    """Output with what may differ made equal: seconds, and large numbers and rates (the synthetic counts go through libm)."""
+    return re.sub(r"\b\d{5,}\b", "N", re.sub(r"\b\d\.\d{3}\b", "R", re.sub(r"\d+\.\d+ s\b", "T s", output)))
 
 
 @contextlib.contextmanager

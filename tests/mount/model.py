@@ -32,6 +32,9 @@ class View:
     window: int = 65536
     tail: str = None                                    # None: the default, which depends on the order
     layer: str = "X"
+    value_dtype: str = "store"
+    index_dtype: str = "int32"
+    lossy: int = 0
 
     def options(self):
         """The options that differ from the defaults, as keywords of mount() and cat()."""
@@ -79,11 +82,17 @@ def npy(array):
     return b"\x93NUMPY\x01\x00" + (118).to_bytes(2, "little") + text.ljust(117).encode() + b"\n" + array.tobytes()
 
 
-def csr(matrix, rows, epoch=-1, rank=-1, batch=-1, seed=0, repeated=0):
-    """A `.csr` file of these rows."""
+def batch_arrays(matrix, rows, view=View()):
+    """indptr, indices, data and rows of these rows, in the types of a view."""
     indptr, indices, data = matrix.take(rows)
     wide = len(data) >= 2**31
-    arrays = [indptr.astype("<i8" if wide else "<i4"), indices.astype("<i8" if wide else "<i4"), data, np.asarray(rows, "<i8")]
+    index = np.int64 if wide and view.index_dtype == "int32" else np.dtype(view.index_dtype)
+    return [indptr.astype("<i8" if wide else "<i4"), indices.astype(index), cast(data, view.value_dtype), np.asarray(rows, "<i8")]
+
+
+def csr(matrix, rows, epoch=-1, rank=-1, batch=-1, seed=0, repeated=0, view=View()):
+    """A `.csr` file of these rows."""
+    arrays = batch_arrays(matrix, rows, view)
     header = 128 + 128 * len(arrays)
     offsets, end = [], header
     for array in arrays:
@@ -91,7 +100,7 @@ def csr(matrix, rows, epoch=-1, rank=-1, batch=-1, seed=0, repeated=0):
         end = offsets[-1] + array.nbytes
     blob = bytearray(end)
     blob[:8] = b"SHUFCSR1"
-    words = [header, len(rows), matrix.n_cols, len(data), len(arrays), *offsets, epoch, rank, batch]
+    words = [header, len(rows), matrix.n_cols, len(arrays[1]), len(arrays), *offsets, epoch, rank, batch]
     blob[8:104] = np.array(words, "<i8").tobytes()
     blob[104:128] = np.array([seed, repeated, reference.VERSION], "<u8").tobytes()
     for i, (name, array, offset) in enumerate(zip(SECTIONS, arrays, offsets)):
@@ -105,12 +114,53 @@ def csr(matrix, rows, epoch=-1, rank=-1, batch=-1, seed=0, repeated=0):
 
 def batch_files(matrix, view, epoch, rank, batch, rows, folder=True):
     """name (below the rank's directory) -> bytes of every file of a batch."""
-    files = {f"batch_{batch}.csr": csr(matrix, rows, epoch, rank, batch, view.seed, view.repeated(matrix.n_rows, rank, batch))}
+    files = {f"batch_{batch}.csr": csr(matrix, rows, epoch, rank, batch, view.seed, view.repeated(matrix.n_rows, rank, batch), view)}
     if folder:
-        indptr, indices, data = matrix.take(rows)
-        for name, array in zip(SECTIONS, (indptr.astype("<i4"), indices, data, np.asarray(rows, "<i8"))):
+        for name, array in zip(SECTIONS, batch_arrays(matrix, rows, view)):
             files[f"batch_{batch}/{name}.npy"] = npy(array)
     return files
+
+
+# --- types of a view -----------------------------------------------------------------------------------------------
+
+VALUE_DTYPES = ("float64", "float32", "float16", "int64", "int32", "uint16", "uint8")
+
+
+def nearest_integer(value, limits):
+    """The nearest integer, ties to the even one, within these limits; 0 for NaN."""
+    if value != value:
+        return 0
+    if value in (np.inf, -np.inf):
+        return limits.max if value > 0 else limits.min
+    return min(max(round(value), limits.min), limits.max)
+
+
+def cast(values, dtype):
+    """Values in the type of a view: the nearest ones where they do not fit. Python's own numbers are exact."""
+    if dtype == "store":
+        return values
+    if np.dtype(dtype).kind == "f":
+        with np.errstate(over="ignore"):
+            return values.astype(dtype)
+    return np.array([nearest_integer(value, np.iinfo(dtype)) for value in values.tolist()], dtype)
+
+
+def misfit(matrix, dtype):
+    """(row, value as text) of the first value that a type cannot hold, or None."""
+    pairs = zip(matrix.data.tolist(), cast(matrix.data, dtype).tolist())
+    at = next((i for i, (value, back) in enumerate(pairs) if value != back and not (value != value and back != back)), None)
+    if at is None:
+        return None
+    row = int(np.searchsorted(matrix.indptr, at, side="right")) - 1
+    return row, value_text(matrix.data[at])
+
+
+def value_text(value):
+    if value.dtype.kind != "f":
+        return str(int(value))
+    if np.isnan(value):
+        return "-nan" if np.signbit(value) else "nan"
+    return "%.*g" % ({8: 17, 4: 9, 2: 5}[value.dtype.itemsize], value)
 
 
 def epoch_files(matrix, view, epoch, folder=True):

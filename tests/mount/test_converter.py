@@ -51,13 +51,26 @@ def test_summary(name, corpus, tmp_path):
     for each in said["matrices"]:
         matrix = truth.matrices[each["name"]]
         assert (each["columns"], each["nnz"], each["dtype"]) == (matrix.n_cols, matrix.nnz, matrix.data.dtype.str), each
-        assert (each["codec"], each["duplicates"]) == ("dense" if matrix.dense else "raw", matrix.duplicates), each
+        assert (each["codec"], each["duplicates"]) == ("dense" if matrix.dense else "packed", matrix.duplicates), each
+        check_sizes(each, matrix, tmp_path / "a.sfs")
         if not matrix.dense:
             assert each["explicit_zeros"] == matrix.explicit_zeros, each
     if name == "descending_indices":
         assert said["matrices"][0]["unsorted_rows"] == truth.matrices["X"].unsorted_rows > 0
     if name == MIXED:
         assert all(each["unsorted_rows"] == 0 for each in said["matrices"])
+
+
+def check_sizes(said, matrix, collection):
+    """`bytes` are those of the matrix's files, but for headers of 128 bytes; `modes` counts the rows that are not empty."""
+    described = json.loads((collection / "collection.json").read_text())["matrices"]
+    name = said["name"] if said["name"] in ("X", "raw/X") else f"layers/{said['name']}"
+    shards = next(each for each in described if each["name"] == name)["shards"]
+    files = [value for shard in shards for key, value in shard.items() if isinstance(value, str) and key != "nnz_dtype"]
+    total = sum((collection / file).stat().st_size for file in files)
+    assert set(said["bytes"]) == {"indices", "values", "rows"}
+    assert 0 <= total - sum(said["bytes"].values()) <= 128 * len(files), said
+    assert sum(said["modes"].values()) == (np.count_nonzero(np.diff(matrix.indptr)) if said["codec"] == "packed" else 0)
 
 
 @pytest.mark.parametrize("rows", ["1", "7", "64", "100", "299", "300", "1000000"])
@@ -72,7 +85,7 @@ def test_shards_change_nothing(corpus, convert, rows):
     assert harness.cat(one, "obs/_index.txt") == harness.cat(many, "obs/_index.txt")
 
 
-@pytest.mark.parametrize("codec", ["raw", "dense"])
+@pytest.mark.parametrize("codec", ["packed", "raw", "dense"])
 @pytest.mark.parametrize("name", [MIXED, "dtype_u2", "dtype_b1", "special_values", "no_columns", "several_shards_worth"])
 def test_codecs_change_nothing(corpus, convert, name, codec):
     """Without explicit zeros a matrix reads the same whichever way it is stored."""

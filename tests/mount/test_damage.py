@@ -22,15 +22,15 @@ WHOLE = {"batch_size": N, "tail": "keep"}               # one batch has every ro
 CASES = 1000
 
 
-@pytest.fixture(scope="module")
-def made(convert, tmp_path_factory):
-    """A small collection with every kind of file, in several shards; and what it holds."""
+@pytest.fixture(scope="module", params=[(), ("--codec", "raw")], ids=["as is", "raw"])
+def made(request, convert, tmp_path_factory):
+    """A small collection with every kind of file, in several shards; and what it holds. As is, its matrices are packed or dense."""
     path = tmp_path_factory.mktemp("damage") / "a.h5ad"
     rng = np.random.default_rng(8)
     obs = Frame(names("cell", N), {"n": np.arange(N), "label": Categorical((np.arange(N) % 5).astype("i1"), names("type ", 5)),
                                    "maybe": Nullable(np.arange(N), np.arange(N) % 3 == 0), "text": [f"text {i}" for i in range(N)]})
     write_h5ad(path, random_sparse(rng, N, 50), obs=obs, layers={"dense": random_dense(rng, N, 50)}, raw=random_sparse(rng, N, 80))
-    return convert(path, "--shard-rows", "150"), source.read(path)
+    return convert(path, "--shard-rows", "150", *request.param), source.read(path)
 
 
 @pytest.fixture
@@ -227,14 +227,14 @@ def test_flipped_over_a_mount(made, copy, mountpoint, cache):
 
 # --- cut short while mounted ---------------------------------------------------------------------------------------
 
-@pytest.fixture(scope="module")
-def bigger(convert, tmp_path_factory):
+@pytest.fixture(scope="module", params=[(), ("--codec", "raw")], ids=["as is", "raw"])
+def bigger(request, convert, tmp_path_factory):
     """Files of many pages, so that half of one can go."""
     path = tmp_path_factory.mktemp("bigger") / "a.h5ad"
     rng = np.random.default_rng(9)
     obs = Frame(names("cell", 6000), {"n": np.arange(6000)})
     write_h5ad(path, random_sparse(rng, 6000, 400), obs=obs, layers={"dense": random_dense(rng, 6000, 400)})
-    return convert(path), source.read(path)
+    return convert(path, *request.param), source.read(path)
 
 
 @pytest.mark.parametrize("cache", ["auto", "never", "always"])

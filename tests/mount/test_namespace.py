@@ -216,11 +216,11 @@ def test_dataset_json(made, mounted):
     assert set(said["matrices"]) == set(truth.matrices)
     for name, matrix in truth.matrices.items():
         assert said["matrices"][name] == {"rows": N, "columns": matrix.n_cols, "nnz": matrix.nnz, "dtype": matrix.data.dtype.str,
-                                          "codec": "dense" if matrix.dense else "raw"}, name
+                                          "codec": "dense" if matrix.dense else "packed"}, name
     assert said["obs"] == [] and said["var"] == [] and [each["name"] for each in said["raw_var"]] == ["kept"]
     assert said["views"] == [] and said["batches_per_rank"] == 10
     assert said["view"] == {"batch_size": 10, "world_size": 3, "seed": 4, "order": "shuffle", "block_size": 64, "window": 65536, "tail": "even",
-                            "layer": "X", "epochs": 10}
+                            "layer": "X", "value_dtype": "store", "index_dtype": "int32", "lossy": 0, "epochs": 10}
     assert {"format", "version", "generation"} <= said.keys()
 
 

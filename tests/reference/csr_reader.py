@@ -99,7 +99,7 @@ def _section(blob, at, end):
 def _check_arrays(batch):
     index = np.dtype("<i8") if batch.nnz >= 2**31 else np.dtype("<i4")
     require(batch.indptr.dtype == index, "indptr is", batch.indptr.dtype)
-    require(batch.indices.dtype == index, "indices are", batch.indices.dtype)
+    require(batch.indices.dtype in (index, np.dtype("<i8"), np.dtype("<u2")), "indices are", batch.indices.dtype)
     require(batch.rows.dtype == np.dtype("<i8"), "rows are", batch.rows.dtype)
     require(len(batch.indptr) == batch.n_rows + 1 and len(batch.rows) == batch.n_rows, "arrays of other lengths than n_rows")
     require(len(batch.indices) == len(batch.data) == batch.nnz, "arrays of other lengths than nnz")

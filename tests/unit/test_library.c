@@ -110,8 +110,8 @@ static void flip(const char *collection, const char *name, off_t offset)
 /* Damage anywhere is found, and the message names the file. */
 static void check_damage(const char *path)
 {
-    static const char *const files[] = {"s0.m0.data.npy", "s0.m0.indices.npy", "s0.m0.deltas.npy",
-                                        "obs.0.text.npy", "var.0.text.npy"};
+    static const char *const files[] = {"s0.m0.data.npy", "s0.m0.record_deltas.npy",
+                                        "s0.m0.deltas.npy", "obs.0.text.npy", "var.0.text.npy"};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         sfs_error error = {""};
         sfs_collection *collection;
