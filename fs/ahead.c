@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum {
@@ -20,6 +21,8 @@ enum {
     SWEEP_BYTES = 64 << 20, /* of the collection, at a time */
     MAX_JOBS = 1024,
     MAX_THREADS = 4,
+    NICE = 10, /* readers come first: where they take all processors, they decode for themselves,
+                  which is faster than to have it done elsewhere */
 };
 
 /* A sequence. */
@@ -122,6 +125,7 @@ static bool has_work(const sfs_ahead *ahead)
 static void *work(void *context)
 {
     sfs_ahead *ahead = context;
+    setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
     pthread_mutex_lock(&ahead->lock);
     for (;;) {
         while (!ahead->closing && !has_work(ahead))

@@ -138,7 +138,8 @@ static void put_in_list(sfs_batches *batches, struct piece *piece)
 {
     struct link *list;
     ++*list_of(batches, piece, &list);
-    link_append(list, &piece->link);
+    /* What others have open too may be read again: it goes to the end that is taken last. */
+    link_append(piece->left || piece->held->holders < 2 ? list : list->next, &piece->link);
 }
 
 static void take_from_list(sfs_batches *batches, struct piece *piece)
@@ -324,7 +325,7 @@ bool sfs_held_take_asking(sfs_batches *batches, sfs_held *held)
 /* A piece that may lose its buffer, or NULL. */
 static struct piece *find_victim(sfs_batches *batches)
 {
-    struct link *link = batches->read.next;
+    struct link *link = batches->read.previous;
     if (link != &batches->read)
         return OF_LINK(link, struct piece, link);
     for (link = batches->unread.next; link != &batches->unread; link = link->next)

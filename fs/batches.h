@@ -3,10 +3,11 @@
  * and of those that have to be decoded, the bytes, in pieces of 1 MiB.
  *
  * A piece is decoded once, by one thread, while others that need it wait; different pieces of one
- * file may be decoded by different threads. When no buffer is left, those go first that were read
- * to their end, then those of files that nobody has open, each the longest unused one first; one
- * that is being decoded or sent is never taken. Where none can be had, the read is answered without
- * a buffer, by decoding just the range that it asks for. */
+ * file may be decoded by different threads. Buffers are taken again first from pieces that were
+ * read to their end, the last one first, because it is still in the processor's cache; when none is
+ * left, from files that nobody has open, the longest unused first. One that is being decoded or
+ * sent is never taken. Where none can be had, the read is answered without a buffer, by decoding
+ * just the range that it asks for. */
 #ifndef SFS_FS_BATCHES_H
 #define SFS_FS_BATCHES_H
 
