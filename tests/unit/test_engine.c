@@ -319,7 +319,8 @@ static void test_sequence(unsigned first, unsigned stride)
     CHECK(decoded[next + 2 * stride][0] == 0); /* not further than was said */
     CHECK(made[next + 1] == (stride == 1));
     CHECK(reader && read_file(engine.batches, engine.ahead, reader, next));
-    CHECK(made[next] == 1 && decoded[next][0] == 1);
+    /* The first two are read once more at the end, and may have lost their buffers by then. */
+    CHECK(made[next] == 1 && decoded[next][2] == 1 && decoded[next][3] == 1);
     free(reader);
     close_engine(&engine);
 }

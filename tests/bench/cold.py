@@ -1,0 +1,137 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""How fast a mount is read from a cold page cache, when the memory that is allowed is smaller than the collection; as root.
+
+The reader and the daemon run in a control group with that limit. Beside them, in the same run: what fio gets with 64 random
+reads of the same size in flight, and in sequence; and the codec raw with prefetch=0, whose rows come by page faults.
+"""
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+REPO = Path(__file__).resolve().parents[2]
+PAGE = 4096
+
+
+class Group:
+    """A control group with a limit of memory, of version 2 or 1."""
+
+    def __init__(self, limit):
+        version_2 = Path("/sys/fs/cgroup/cgroup.controllers").exists()
+        self.path = Path("/sys/fs/cgroup" if version_2 else "/sys/fs/cgroup/memory") / "shufflefs-cold"
+        self.path.mkdir(exist_ok=True)
+        (self.path / ("memory.max" if version_2 else "memory.limit_in_bytes")).write_text(str(limit))
+
+    def enter(self):
+        (self.path / "cgroup.procs").write_text(str(os.getpid()))
+
+    def close(self):
+        self.path.rmdir()
+
+
+def drop_caches():
+    os.sync()
+    Path("/proc/sys/vm/drop_caches").write_text("3")
+
+
+def disk_of(path):
+    device = os.stat(path).st_dev
+    name = Path(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}").resolve()
+    return name / "stat"
+
+
+def disk_reads(stat):
+    """Reads and bytes so far."""
+    fields = stat.read_text().split()
+    return int(fields[0]), int(fields[2]) * 512
+
+
+def make(build, folder, codec, rows):
+    store = folder / f"{codec}.sfs"
+    source = f"synthetic:rows={rows},vars=34455,density=0.029,seed=1"
+    subprocess.run([build / "mkshufflefs", source, "-o", store, "--codec", codec, "--quiet"], check=True)
+    return store
+
+
+def size_of(store):
+    return sum(path.stat().st_size for path in store.iterdir())
+
+
+def data_file(store):
+    return max(store.iterdir(), key=lambda path: path.stat().st_size)
+
+
+def read(build, store, mnt, options, step, limit):
+    """Batches 0, step, 2 step ... of an epoch."""
+    group = Group(limit)
+    drop_caches()
+    subprocess.run([build / "shufflefs", store, mnt, "-o", ",".join(f"{key}={value}" for key, value in options.items())],
+                   check=True, preexec_fn=group.enter)
+    os.listdir(mnt / "epoch_0/rank_0")
+    stat = disk_of(store)
+    before = disk_reads(stat)
+    done = subprocess.run([build / "bench_readers", "files", mnt / "epoch_0/rank_0", "0", str(step)], check=True, capture_output=True,
+                          text=True, preexec_fn=group.enter)
+    reads, size = (after - start for after, start in zip(disk_reads(stat), before))
+    subprocess.run(["fusermount3", "-u", mnt], check=True)
+    wait_for_end(group)
+    produced, rows, _, seconds = map(float, done.stdout.split())
+    return {"GB/s": round(produced / seconds / 1e9, 3), "rows/s": round(rows / seconds), "seconds": seconds,
+            "disk MB/s": round(size / seconds / 1e6), "disk reads/s": round(reads / seconds)}
+
+
+def wait_for_end(group):
+    while (group.path / "cgroup.procs").read_text():
+        pass
+    group.close()
+
+
+def fio(path, pattern, size, depth):
+    done = subprocess.run(["fio", "--name=f", f"--filename={path}", f"--rw={pattern}", f"--bs={size}", "--direct=1", "--ioengine=libaio",
+                           f"--iodepth={depth}", "--runtime=4", "--time_based", "--readonly", "--output-format=json"], check=True, capture_output=True)
+    return json.loads(done.stdout)["jobs"][0]["read"]["bw_bytes"] / 1e6
+
+
+def cases(options):
+    shuffled, blocks = {"batch_size": 512}, {"batch_size": 512, "order": "block", "block_size": 64}
+    for batch_size in (64, 512, 4096):
+        yield f"packed, shuffle, batch {batch_size}", "packed", {"batch_size": batch_size}, 4
+    yield "raw, shuffle, batch 512", "raw", shuffled, 16
+    yield "raw, shuffle, batch 512, page faults", "raw", shuffled | {"prefetch": 0}, 64
+    yield "packed, block, batch 512", "packed", blocks, 1
+    yield "raw, block, batch 512", "raw", blocks | {"window": options.window}, 1
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=1000000)
+    parser.add_argument("--share", type=float, default=0.5, help="of each collection's size, the memory that is allowed")
+    parser.add_argument("--window", type=int, default=65536)
+    parser.add_argument("--build", default=REPO / "build" / "release", help="where the programs are")
+    parser.add_argument("--folder", help="where the collections are made for a while (a temporary directory)")
+    parser.add_argument("--json", help="write the figures to this file, too")
+    options = parser.parse_args()
+    if os.geteuid():
+        sys.exit("cold.py: must be run by root, who may drop the page cache and limit memory")
+    results = {}
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        build, mnt = Path(options.build).resolve(), Path(folder) / "mnt"
+        mnt.mkdir()
+        stores = {codec: make(build, Path(folder), codec, options.rows) for codec in ("packed", "raw")}
+        for codec, store in stores.items():
+            results[f"fio, 64 random reads of 4 KiB, {codec}"] = {"disk MB/s": round(fio(data_file(store), "randread", PAGE, 64))}
+            results[f"fio, sequential, {codec}"] = {"disk MB/s": round(fio(data_file(store), "read", 1 << 20, 8))}
+        for name, codec, view, step in cases(options):
+            results[name] = read(build, stores[codec], mnt, view, step, int(size_of(stores[codec]) * options.share))
+    for name, result in results.items():
+        print(f"{name:45}", "  ".join(f"{value:>10,} {key}" for key, value in result.items() if key != "seconds"))
+    if options.json:
+        Path(options.json).write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
