@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +19,7 @@ enum {
     ASK_BYTES = 32 << 20, /* ... and about so many bytes of them */
     AUTO_PIECES = 8, /* SFS_AHEAD_AUTO: so few that they are still in the processor's cache when
                         they are read (tests/bench) */
-    SWEEP_BYTES = 64 << 20, /* of the collection, at a time */
+    SWEEP_BYTES = 64 << 20, /* of the rows, at a time */
     MAX_JOBS = 1024,
     MAX_THREADS = 4,
     NICE = 10, /* readers come first: where they take all processors, they decode for themselves,
@@ -31,14 +32,18 @@ struct stream {
     uint64_t used;
     uint64_t recent[RECENT]; /* numbers + 1 of the last batches, in a ring */
     unsigned recent_at;
-    uint64_t stride; /* 0: none is known */
-    uint64_t asked;  /* the last batch that was asked for ahead */
+    uint64_t stride;    /* 0: none is known */
+    uint64_t candidate; /* the stride that was found last */
+    uint64_t asked;     /* the last batch that was asked for ahead */
 };
+
+#define ALL_SWEPT (UINT64_MAX / 2)
 
 struct job {
     sfs_node node;
     uint32_t piece; /* to be decoded; of a job that asks, none */
     bool decode;
+    bool first; /* of a sequence, and so the one that asks for a whole window */
 };
 
 struct queue {
@@ -52,7 +57,7 @@ struct sfs_ahead {
     sfs_batches *batches;             /* borrowed */
     const sfs_collection *collection; /* borrowed */
     uint64_t depth;
-    _Atomic uint64_t swept; /* bytes of the collection that were read from its beginning on */
+    _Atomic uint64_t swept; /* bytes of the rows that were read from the first on */
     pthread_t threads[MAX_THREADS];
     unsigned thread_count;
     pthread_mutex_t lock;
@@ -85,22 +90,28 @@ static struct job pop(struct queue *queue)
 static void sweep(sfs_ahead *ahead)
 {
     uint64_t from = atomic_fetch_add(&ahead->swept, SWEEP_BYTES);
-    if (!sfs_collection_sweep(ahead->collection, from, SWEEP_BYTES))
-        atomic_store(&ahead->swept, UINT64_MAX / 2);
+    if (!sfs_tree_sweep(ahead->tree, from, SWEEP_BYTES))
+        atomic_store(&ahead->swept, ALL_SWEPT);
 }
 
-/* Asks for what a file needs, unless somebody did. In a sequence, all of a collection is needed
- * sooner or later: one that memory holds is then read from its beginning to its end, which no disk
- * minds, instead of row by row. */
+/* Asks for what a file needs, unless somebody did. Of a collection that memory holds, all rows are
+ * needed sooner or later: they are read from the first to the last, which no disk minds, once a
+ * sequence was seen, and not one by one, as that would keep them out of huge pages; but for those
+ * that memory has lost again. */
 static void ask_for(sfs_ahead *ahead, sfs_node node, sfs_held *held, bool first, bool in_sequence)
 {
     const sfs_file *file = sfs_held_file(held);
+    bool fits = sfs_collection_fits_in_memory(ahead->collection);
     if (!sfs_held_take_asking(ahead->batches, held))
         return;
-    if (!in_sequence || !sfs_collection_fits_in_memory(ahead->collection))
-        sfs_batch_will_need(ahead->tree, node, file, first);
-    else if (atomic_load(&ahead->swept) < UINT64_MAX / 2 && sfs_file_is_cold(file))
-        sweep(ahead);
+    if (fits && atomic_load(&ahead->swept) != ALL_SWEPT) {
+        if (in_sequence && sfs_file_is_cold(file))
+            sweep(ahead);
+    } else if (fits || !in_sequence) {
+        sfs_file_will_need(file, 0, SFS_HELD_ASK);
+    } else {
+        sfs_batch_will_need(ahead->tree, node, file, SFS_HELD_ASK, first);
+    }
 }
 
 /* A file that cannot be made or decoded says so to who reads it. */
@@ -113,7 +124,7 @@ static void do_job(sfs_ahead *ahead, struct job job)
     if (job.decode)
         sfs_held_fill(ahead->batches, held, job.piece);
     else
-        ask_for(ahead, job.node, held, false, true);
+        ask_for(ahead, job.node, held, job.first, true);
     sfs_batches_drop(ahead->batches, held);
 }
 
@@ -125,7 +136,7 @@ static bool has_work(const sfs_ahead *ahead)
 static void *work(void *context)
 {
     sfs_ahead *ahead = context;
-    setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
+    setpriority(PRIO_PROCESS, (id_t)gettid(), getpriority(PRIO_PROCESS, 0) + NICE);
     pthread_mutex_lock(&ahead->lock);
     for (;;) {
         while (!ahead->closing && !has_work(ahead))
@@ -149,17 +160,21 @@ static void *work(void *context)
 static sfs_status start_threads(sfs_ahead *ahead, sfs_error *error)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    sigset_t all, before;
+    int failed = 0;
+    sigfillset(&all);
+    sigdelset(&all, SIGBUS); /* guarded; all others are for the main thread */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
     ahead->decoding_max = cores < 4 ? 1 : cores < 8 ? 2 : MAX_THREADS - 1;
-    for (unsigned i = 0; i <= ahead->decoding_max; i++) {
-        int failed = pthread_create(&ahead->threads[i], NULL, work, ahead);
-        if (failed) {
-            snprintf(error->message, sizeof error->message, "cannot start a thread: %s",
-                     strerror(failed));
-            return -failed;
-        }
-        ahead->thread_count++;
+    for (unsigned i = 0; i <= ahead->decoding_max && !failed; i++) {
+        failed = pthread_create(&ahead->threads[i], NULL, work, ahead);
+        ahead->thread_count += !failed;
     }
-    return 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (failed)
+        snprintf(error->message, sizeof error->message, "cannot start a thread: %s",
+                 strerror(failed));
+    return -failed;
 }
 
 sfs_status sfs_ahead_open(const sfs_collection *collection, sfs_tree *tree, sfs_batches *batches,
@@ -281,21 +296,36 @@ static void decode_ahead(sfs_ahead *ahead, const struct stream *stream, uint64_t
     push_job(ahead, stream, number, (struct job){.decode = true, .piece = (uint32_t)(at % count)});
 }
 
+/* Pieces that are decoded ahead: no more than there may be, and than the queue has room for. */
 static uint64_t window_of(const sfs_ahead *ahead, uint32_t count)
 {
-    return ahead->depth == SFS_AHEAD_AUTO ? AUTO_PIECES : ahead->depth * count;
+    uint64_t room = sfs_batches_room(ahead->batches) / 2, most = MAX_JOBS / 2;
+    most = room < most ? room : most;
+    if (ahead->depth == SFS_AHEAD_AUTO)
+        return AUTO_PIECES < most ? AUTO_PIECES : most;
+    return ahead->depth < most / count ? ahead->depth * count : most;
+}
+
+/* A stride other than 1 counts once it was found twice in a row: of readers at random, or of
+ * workers that overtake each other, some batches look like a sequence. Returns whether it is a new
+ * one. */
+static bool take_stride(struct stream *stream, uint64_t found)
+{
+    uint64_t before = stream->stride;
+    if (found <= 1 || found == stream->candidate)
+        stream->stride = found;
+    stream->candidate = found;
+    return stream->stride && stream->stride != before;
 }
 
 /* Called with the lock. Returns whether the batch begins a sequence. */
 static bool note_open(sfs_ahead *ahead, struct stream *stream, uint64_t number,
                       const sfs_held *held)
 {
-    uint64_t stride = find_stride(stream, number);
-    bool begins = stride && stride != stream->stride;
+    bool begins = take_stride(stream, find_stride(stream, number));
     uint32_t count = sfs_held_pieces(held);
     stream->recent[stream->recent_at++ % RECENT] = number + 1;
-    stream->stride = stride;
-    if (!stride)
+    if (!stream->stride)
         return false;
     if (begins)
         stream->asked = 0;
@@ -309,18 +339,22 @@ static bool note_open(sfs_ahead *ahead, struct stream *stream, uint64_t number,
 void sfs_ahead_open_file(sfs_ahead *ahead, sfs_node node, sfs_held *held)
 {
     sfs_batch batch;
-    bool begins = false;
-    uint64_t stride;
-    if (!ahead->depth || !sfs_batch_of(ahead->tree, node, &batch))
+    bool in_sequence = false;
+    if (!sfs_batch_of(ahead->tree, node, &batch))
         return;
     pthread_mutex_lock(&ahead->lock);
     struct stream *stream = stream_of(ahead, batch.stream);
     unsigned last = (stream->recent_at + RECENT - 1) % RECENT;
-    if (stream->recent[last] != batch.number + 1) /* else again, for another part of it */
-        begins = note_open(ahead, stream, batch.number, held);
-    stride = stream->stride;
+    if (ahead->depth && stream->recent[last] != batch.number + 1) { /* not for another part of it */
+        bool begins = note_open(ahead, stream, batch.number, held);
+        in_sequence = stream->stride && stream->recent_at > 1;
+        struct job job = {.first = begins};
+        if (in_sequence)
+            push_job(ahead, stream, batch.number, job);
+    }
     pthread_mutex_unlock(&ahead->lock);
-    ask_for(ahead, node, held, begins, stride != 0);
+    if (!in_sequence)
+        ask_for(ahead, node, held, false, false);
 }
 
 void sfs_ahead_read_piece(sfs_ahead *ahead, sfs_node node, const sfs_held *held, uint32_t piece)

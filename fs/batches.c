@@ -12,7 +12,7 @@
 enum {
     BUCKETS = 1024,
     MAX_IDLE = 2048,          /* files that nobody holds, and that are kept a while ... */
-    MAX_IDLE_BYTES = 8 << 20, /* ... in so much memory, beside buffers */
+    MIN_IDLE_BYTES = 8 << 20, /* ... in so much memory, or an eighth of what the buffers have */
     MIN_DECODED = 128 << 10,  /* smaller files are read in one request: buffers gain nothing */
     ASK_STEP = 8 << 20,
     KEPT_WHEN_READ = 8, /* pieces, for those who read the same batch a little later */
@@ -62,7 +62,8 @@ struct sfs_batches {
     struct link read,
         unread; /* pieces with nothing left to send, and others; longest unused first */
     size_t idle_count, read_count, unread_count;
-    uint64_t idle_bytes; /* memory of the idle files, beside buffers */
+    size_t untouched_count; /* of the unread ones, those that nobody has begun to read */
+    uint64_t idle_bytes;    /* memory of the idle files, beside buffers */
 };
 
 static void link_init(struct link *link)
@@ -138,6 +139,7 @@ static void put_in_list(sfs_batches *batches, struct piece *piece)
 {
     struct link *list;
     ++*list_of(batches, piece, &list);
+    batches->untouched_count += piece->left && !piece->read;
     /* What others have open too may be read again: it goes to the end that is taken last. */
     link_append(piece->left || piece->held->holders < 2 ? list : list->next, &piece->link);
 }
@@ -146,6 +148,7 @@ static void take_from_list(sfs_batches *batches, struct piece *piece)
 {
     struct link *list;
     --*list_of(batches, piece, &list);
+    batches->untouched_count -= piece->left && !piece->read;
     link_remove(&piece->link);
 }
 
@@ -244,6 +247,19 @@ static void make(sfs_batches *batches, sfs_held *held)
     pthread_cond_broadcast(&held->changed);
 }
 
+/* What was begun to be read, and its file closed, counts as read: readers leave out what they do
+ * not need. It goes to the end that is taken last, as many open a file once for each of its arrays.
+ */
+static void retire(sfs_batches *batches, struct piece *piece)
+{
+    if (piece->state != READY || piece->pins || !piece->left || !piece->read)
+        return;
+    take_from_list(batches, piece);
+    piece->left = 0;
+    batches->read_count++;
+    link_append(batches->read.next, &piece->link);
+}
+
 static void drop(sfs_batches *batches, sfs_held *held)
 {
     if (--held->holders)
@@ -252,11 +268,15 @@ static void drop(sfs_batches *batches, sfs_held *held)
         free_held(batches, held);
         return;
     }
+    for (uint32_t i = 0; i < held->piece_count; i++)
+        retire(batches, &held->pieces[i]);
     link_append(&batches->idle, &held->idle);
     batches->idle_count++;
     batches->idle_bytes += sfs_file_memory(held->file);
+    uint64_t share = batches->pool.count * (uint64_t)SFS_POOL_BUFFER / 8;
+    uint64_t most = share > MIN_IDLE_BYTES ? share : MIN_IDLE_BYTES;
     while (batches->idle_count > MAX_IDLE ||
-           (batches->idle_bytes > MAX_IDLE_BYTES && batches->idle_count > 1))
+           (batches->idle_bytes > most && batches->idle_count > 1))
         forget_idle(batches, OF_LINK(batches->idle.next, sfs_held, idle));
 }
 
@@ -283,10 +303,11 @@ sfs_status sfs_batches_hold(sfs_batches *batches, sfs_node node, sfs_held **out,
     sfs_held *held = hold(batches, node);
     sfs_status status = held ? held->status : -ENOMEM;
     if (held && status) {
-        *error = held->error;
+        if (error)
+            *error = held->error;
         drop(batches, held);
         held = NULL;
-    } else if (!held) {
+    } else if (!held && error) {
         snprintf(error->message, sizeof error->message, "out of memory");
     }
     pthread_mutex_unlock(&batches->lock);
@@ -299,6 +320,11 @@ void sfs_batches_drop(sfs_batches *batches, sfs_held *held)
     pthread_mutex_lock(&batches->lock);
     drop(batches, held);
     pthread_mutex_unlock(&batches->lock);
+}
+
+uint64_t sfs_batches_room(const sfs_batches *batches)
+{
+    return batches->pool.count;
 }
 
 const sfs_file *sfs_held_file(const sfs_held *held)
@@ -325,7 +351,8 @@ bool sfs_held_take_asking(sfs_batches *batches, sfs_held *held)
 /* A piece that may lose its buffer, or NULL. */
 static struct piece *find_victim(sfs_batches *batches)
 {
-    struct link *link = batches->read.previous;
+    bool many = batches->read_count > 2 * KEPT_WHEN_READ;
+    struct link *link = many ? batches->read.next : batches->read.previous;
     if (link != &batches->read)
         return OF_LINK(link, struct piece, link);
     for (link = batches->unread.next; link != &batches->unread; link = link->next)
@@ -472,13 +499,13 @@ sfs_status sfs_held_read(sfs_batches *batches, sfs_held *held, sfs_reader *reade
     size = size < left ? size : (size_t)left;
     size = size < SFS_POOL_BUFFER ? size : SFS_POOL_BUFFER;
     *out = (sfs_answer){0};
+    ask_behind(held, size, offset);
     if (held->pieces && size) {
         sfs_status status = answer_from_pieces(batches, held, size, offset, out, error);
         out->segments = out->own;
         if (status || out->count)
             return status;
     }
-    ask_behind(held, size, offset);
     return sfs_file_read_segments(held->file, reader, size, offset, &out->segments, &out->count,
                                   error);
 }
@@ -499,8 +526,8 @@ void sfs_held_fill(sfs_batches *batches, sfs_held *held, uint32_t i)
         return;
     struct piece *piece = &held->pieces[i];
     pthread_mutex_lock(&batches->lock);
-    bool wanted =
-        piece->state == EMPTY && !piece->decoded && batches->unread_count < batches->pool.count / 2;
+    bool wanted = piece->state == EMPTY && !piece->decoded &&
+                  batches->untouched_count < batches->pool.count / 2;
     uint8_t *buffer = wanted ? take_buffer(batches) : NULL;
     if (buffer && !decode(batches, piece, i, buffer, NULL))
         unpin(batches, piece, 0);

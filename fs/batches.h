@@ -30,13 +30,15 @@ void sfs_batches_close(sfs_batches *batches);
 sfs_status sfs_batches_hold(sfs_batches *batches, sfs_node node, sfs_held **out, sfs_error *error);
 void sfs_batches_drop(sfs_batches *batches, sfs_held *held);
 
+/* The number of buffers that there are. */
+uint64_t sfs_batches_room(const sfs_batches *batches);
+
 const sfs_file *sfs_held_file(const sfs_held *held);
 
 /* The number of pieces of SFS_POOL_BUFFER bytes that the file is decoded into; 0: it is not. */
 uint32_t sfs_held_pieces(const sfs_held *held);
 
-/* Files up to this size are asked for at once (sfs_file_will_need); larger ones as they are read.
- */
+/* So much of a file is asked for when it is opened (sfs_file_will_need); the rest as it is read. */
 enum { SFS_HELD_ASK = 64 << 20 };
 
 /* True for the first caller alone: who asks the kernel for the file's bytes. */

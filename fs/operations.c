@@ -33,7 +33,7 @@ static void free_reader(void *reader)
 int sfs_daemon_open(sfs_daemon *daemon, sfs_tree *tree, const sfs_collection *collection,
                     const sfs_options *options)
 {
-    sfs_error error = {"out of memory"};
+    sfs_error error = {"cannot start: the process has no room for data of its threads"};
     *daemon = (sfs_daemon){.collection = collection, .tree = tree, .cache = options->cache};
     sfs_collection_stat(collection, &daemon->owner);
     sfs_collection_will_need(collection);
@@ -49,11 +49,15 @@ int sfs_daemon_open(sfs_daemon *daemon, sfs_tree *tree, const sfs_collection *co
 int sfs_daemon_start(sfs_daemon *daemon, const sfs_options *options)
 {
     sfs_error error;
-    if (!sfs_ahead_open(daemon->collection, daemon->tree, daemon->batches, options->prefetch,
-                        &daemon->ahead, &error))
-        return 0;
-    sfs_log_error("%s", error.message);
-    return 1;
+    uint64_t depth = options->prefetch;
+    while (sfs_ahead_open(daemon->collection, daemon->tree, daemon->batches, depth, &daemon->ahead,
+                          &error)) {
+        sfs_log_error("%s%s", error.message, depth ? "; nothing will be read ahead" : "");
+        if (!depth)
+            return 1;
+        depth = 0; /* takes no threads */
+    }
+    return 0;
 }
 
 /* The main thread's own reader goes with it: destructors run for threads that end. */

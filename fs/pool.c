@@ -12,10 +12,15 @@ int sfs_pool_open(sfs_pool *pool, uint64_t bytes)
     *pool = (sfs_pool){.count = bytes / SFS_POOL_BUFFER};
     if (!pool->count)
         return 0;
+    void *arena = MAP_FAILED;
+    /* A system that counts address space as memory may refuse as much. */
+    for (pool->count *= 2; arena == MAP_FAILED && pool->count > 1;) {
+        pool->count /= 2;
+        pool->mapped = pool->count * SFS_POOL_BUFFER + HUGE_PAGE;
+        arena = mmap(NULL, pool->mapped, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    }
     pool->free = malloc(pool->count * sizeof *pool->free);
-    pool->mapped = pool->count * SFS_POOL_BUFFER + HUGE_PAGE;
-    void *arena = mmap(NULL, pool->mapped, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     pool->arena = arena == MAP_FAILED ? NULL : arena;
     if (pool->free && pool->arena) {
         madvise(arena, pool->mapped, MADV_HUGEPAGE);

@@ -2,49 +2,50 @@
 #include "batch/ask.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/uio.h>
 
 /* ASK_MAX: the kernel cuts what is asked for at once to its read-ahead, which is rarely less. */
 enum { SAMPLES = 32, SAMPLE_EVERY = 8, ASK_MAX = 128 << 10 };
 
-/* An extent that grows as long as what follows adjoins it. */
-struct asking {
-    sfs_extent extent;
-};
-
-static void ask_now(struct asking *asking)
+static void ask_now(sfs_extent *asked)
 {
-    sfs_extent *extent = &asking->extent;
-    while (extent->length) {
-        uint64_t length = extent->length < ASK_MAX ? extent->length : ASK_MAX;
-        posix_fadvise(extent->map->fd, extent->bytes - extent->map->bytes, (off_t)length,
+    while (asked->length) {
+        uint64_t length = asked->length < ASK_MAX ? asked->length : ASK_MAX;
+        posix_fadvise(asked->map->fd, asked->bytes - asked->map->bytes, (off_t)length,
                       POSIX_FADV_WILLNEED);
-        extent->bytes += length;
-        extent->length -= length;
+        asked->bytes += length;
+        asked->length -= length;
     }
 }
 
-static void ask(struct asking *asking, sfs_extent next)
+/* Asks for what adjoins in one go: `held` is what was not asked for yet. */
+static void ask(sfs_extent *held, sfs_extent next)
 {
-    sfs_extent *extent = &asking->extent;
-    if (extent->length && extent->map == next.map && extent->bytes + extent->length == next.bytes) {
-        extent->length += next.length;
+    if (held->length && held->map == next.map && held->bytes + held->length == next.bytes) {
+        held->length += next.length;
         return;
     }
-    ask_now(asking);
-    *extent = next;
+    ask_now(held);
+    *held = next;
 }
 
+/* A file system that cannot say whether a read would wait, such as NFS, is asked about the map. */
 static bool is_resident(sfs_extent extent)
 {
     uint8_t byte;
     struct iovec to = {&byte, 1};
-    return preadv2(extent.map->fd, &to, 1, extent.bytes - extent.map->bytes, RWF_NOWAIT) == 1;
+    ssize_t got = preadv2(extent.map->fd, &to, 1, extent.bytes - extent.map->bytes, RWF_NOWAIT);
+    if (got == 1 || errno != EOPNOTSUPP)
+        return got == 1;
+    uintptr_t page = (uintptr_t)extent.bytes / SFS_PAGE * SFS_PAGE;
+    return mincore((void *)page, 1, &byte) || byte & 1;
 }
 
 bool sfs_ask_is_cold(const sfs_row_list *list, uint64_t first, uint64_t end)
 {
-    uint64_t rows = end - first, step = rows / SAMPLES;
+    uint64_t step = (end - first) / SAMPLES;
+    step = step > SAMPLE_EVERY ? step : SAMPLE_EVERY;
     const sfs_codec *codec = sfs_codec_of(list->matrix);
     for (uint64_t row = first; row<end; row += step> SAMPLE_EVERY ? step : SAMPLE_EVERY) {
         sfs_row_place place;
@@ -58,19 +59,19 @@ bool sfs_ask_is_cold(const sfs_row_list *list, uint64_t first, uint64_t end)
 
 void sfs_ask_rows(const sfs_row_list *list, sfs_row_array array, uint64_t first, uint64_t end)
 {
-    struct asking asking = {0};
+    sfs_extent held = {0};
     const sfs_codec *codec = sfs_codec_of(list->matrix);
     for (uint64_t row = first; row < end; row++) {
         sfs_row_place place;
         if (!sfs_row_list_place(list, row, &place, NULL) && place.nnz)
-            ask(&asking, codec->extent(list->matrix, &place, array));
+            ask(&held, codec->extent(list->matrix, &place, array));
     }
-    ask_now(&asking);
+    ask_now(&held);
 }
 
 void sfs_ask_run(const sfs_matrix *matrix, uint64_t first, uint64_t count)
 {
-    struct asking asking[2] = {{{0}}, {{0}}};
+    sfs_extent held[2] = {{0}, {0}};
     const sfs_codec *codec = sfs_codec_of(matrix);
     int arrays = codec->one_extent ? 1 : 2;
     for (uint64_t row = first; row < first + count; row++) {
@@ -78,8 +79,8 @@ void sfs_ask_run(const sfs_matrix *matrix, uint64_t first, uint64_t count)
         if (sfs_matrix_locate(matrix, row, &place, NULL) || !place.nnz)
             continue;
         for (int i = 0; i < arrays; i++)
-            ask(&asking[i], codec->extent(matrix, &place, (sfs_row_array)i));
+            ask(&held[i], codec->extent(matrix, &place, (sfs_row_array)i));
     }
     for (int i = 0; i < arrays; i++)
-        ask_now(&asking[i]);
+        ask_now(&held[i]);
 }

@@ -11,6 +11,7 @@ enum { LEVEL = 3 };
 /* zstd's working memory, which each thread has its own of, and keeps: making it takes longer than
  * a row. The key is made once, under `once`. */
 static pthread_key_t context_key;
+static bool has_key;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void free_context(void *context)
@@ -20,12 +21,14 @@ static void free_context(void *context)
 
 static void make_key(void)
 {
-    pthread_key_create(&context_key, free_context);
+    has_key = !pthread_key_create(&context_key, free_context);
 }
 
 static ZSTD_DCtx *context_of_thread(void)
 {
     pthread_once(&once, make_key);
+    if (!has_key)
+        return NULL;
     ZSTD_DCtx *context = pthread_getspecific(context_key);
     if (!context) {
         context = ZSTD_createDCtx();

@@ -6,8 +6,6 @@
 #include "codec/record.h"
 #include "codec/row_check.h"
 
-enum { COPY_BYTES = 16 << 10 };
-
 static sfs_extent extent(const sfs_matrix *matrix, const sfs_row_place *place, sfs_row_array array)
 {
     (void)matrix;
@@ -20,18 +18,13 @@ static sfs_extent extent(const sfs_matrix *matrix, const sfs_row_place *place, s
 /* The record where it is mapped, or, of a file that is better read, in `copy`, which holds all but
  * uncommonly long ones. */
 static sfs_status load_record(const sfs_matrix *matrix, const sfs_row_place *place,
-                              uint8_t copy[COPY_BYTES], sfs_record *out, sfs_error *error)
+                              uint8_t copy[SFS_MAP_COPY], sfs_record *out, sfs_error *error)
 {
-    const sfs_map *map = place->shard->data.map;
     *out = (sfs_record){.bytes = place->shard->data.items + place->start,
                         .size = place->size,
                         .nnz = place->nnz,
                         .dtype = matrix->dtype};
-    if (!map->by_read || place->size > COPY_BYTES)
-        return 0;
-    SFS_TRY(sfs_map_pread(map, out->bytes, place->size, copy, error));
-    out->bytes = copy;
-    return 0;
+    return sfs_map_load(place->shard->data.map, &out->bytes, out->size, copy, error);
 }
 
 static sfs_status fail_record(const sfs_matrix *matrix, const sfs_row_place *place,
@@ -51,7 +44,7 @@ static sfs_status verify(const sfs_matrix *matrix, const sfs_row_place *place, s
 {
     if (!place->nnz || sfs_row_was_verified(place))
         return 0;
-    uint8_t copy[COPY_BYTES];
+    uint8_t copy[SFS_MAP_COPY];
     sfs_record record;
     SFS_TRY(load_record(matrix, place, copy, &record, error));
     SFS_TRY(sfs_row_check(matrix, place, sfs_checksum(record.bytes, record.size),
@@ -67,7 +60,7 @@ static sfs_status decode(const sfs_matrix *matrix, const sfs_row_place *place, s
                          sfs_error *error)
 {
     const sfs_block_ops *ops = sfs_block_ops_best();
-    uint8_t copy[COPY_BYTES];
+    uint8_t copy[SFS_MAP_COPY];
     sfs_record record;
     SFS_TRY(load_record(matrix, place, copy, &record, error));
     bool decoded = array == SFS_ROW_INDICES

@@ -4,8 +4,6 @@
 #include "codec/codec.h"
 #include "codec/row_check.h"
 
-enum { COPY_BYTES = 16 << 10 };
-
 static sfs_extent extent(const sfs_matrix *matrix, const sfs_row_place *place, sfs_row_array array)
 {
     const sfs_array *stored =
@@ -16,24 +14,18 @@ static sfs_extent extent(const sfs_matrix *matrix, const sfs_row_place *place, s
                         .length = place->nnz * size};
 }
 
-/* Copies what is better read than mapped, unless it is uncommonly long. */
-static sfs_status load(sfs_extent *extent, uint8_t copy[COPY_BYTES], sfs_error *error)
-{
-    if (!extent->map->by_read || extent->length > COPY_BYTES)
-        return 0;
-    SFS_TRY(sfs_map_pread(extent->map, extent->bytes, extent->length, copy, error));
-    extent->bytes = copy;
-    return 0;
-}
-
 static sfs_status verify(const sfs_matrix *matrix, const sfs_row_place *place, sfs_error *error)
 {
     if (!place->nnz || sfs_row_was_verified(place))
         return 0;
     sfs_extent indices = extent(matrix, place, SFS_ROW_INDICES);
     sfs_extent values = extent(matrix, place, SFS_ROW_VALUES);
+    uint8_t index_copy[SFS_MAP_COPY], value_copy[SFS_MAP_COPY];
+    const uint8_t *stored = values.bytes;
+    SFS_TRY(sfs_map_load(indices.map, &indices.bytes, indices.length, index_copy, error));
+    SFS_TRY(sfs_map_load(values.map, &values.bytes, values.length, value_copy, error));
     uint32_t sum = sfs_checksum_pair(indices.bytes, indices.length, values.bytes, values.length);
-    SFS_TRY(sfs_row_check(matrix, place, sum, values.bytes, error));
+    SFS_TRY(sfs_row_check(matrix, place, sum, stored, error));
     sfs_row_remember(place);
     return 0;
 }
@@ -44,12 +36,10 @@ static sfs_status decode(const sfs_matrix *matrix, const sfs_row_place *place, s
 {
     sfs_dtype stored = array == SFS_ROW_INDICES ? (sfs_dtype){'i', 4} : matrix->dtype;
     sfs_extent all = extent(matrix, place, array);
-    sfs_extent taken = {.map = all.map,
-                        .bytes = all.bytes + (uint64_t)first * stored.size,
-                        .length = (uint64_t)count * stored.size};
-    uint8_t copy[COPY_BYTES];
-    SFS_TRY(load(&taken, copy, error));
-    sfs_cast(stored, taken.bytes, wanted, out, count);
+    const uint8_t *bytes = all.bytes + (uint64_t)first * stored.size;
+    uint8_t copy[SFS_MAP_COPY];
+    SFS_TRY(sfs_map_load(all.map, &bytes, (uint64_t)count * stored.size, copy, error));
+    sfs_cast(stored, bytes, wanted, out, count);
     return 0;
 }
 

@@ -4,6 +4,8 @@
 #include "batch/ask.h"
 #include "store/guard.h"
 
+enum { TOUCH_STEP = 64 << 10 }; /* pages that the kernel maps at once */
+
 struct windows {
     const sfs_bound_view *view;
     sfs_order order;
@@ -34,15 +36,49 @@ static void ask_window(const sfs_collection *collection, struct windows *windows
 }
 
 void sfs_ahead_windows(const sfs_collection *collection, const sfs_bound_view *view, uint64_t epoch,
-                       sfs_deal_run run, bool first)
+                       uint64_t step, bool first)
 {
     sfs_order_spec spec = sfs_bound_view_order(view, epoch);
     struct windows windows = {.view = view};
-    if (!run.count || sfs_order_open(&windows.order, &spec, NULL))
+    uint64_t rows = view->deal.world_size * view->deal.batch_size, begin = step * rows;
+    if (!view->deal.n || sfs_order_open(&windows.order, &spec, NULL))
         return;
-    uint64_t start = run.first - run.first % spec.window;
+    uint64_t start = begin - begin % spec.window;
     if (first)
         ask_window(collection, &windows, start, start + spec.window);
-    ask_window(collection, &windows, run.first + spec.window, run.first + spec.window + run.count);
+    ask_window(collection, &windows, begin + spec.window, begin + spec.window + rows);
     sfs_order_close(&windows.order);
+}
+
+struct sweep {
+    const sfs_matrix *matrix;
+    uint64_t from, end, before; /* before: bytes of the files that were passed */
+};
+
+/* Touches what of a file lies in [from, end). */
+static void sweep_file(struct sweep *sweep, const sfs_map *map)
+{
+    uint64_t at = sweep->from > sweep->before ? sweep->from - sweep->before : 0;
+    for (; map && at < map->size && sweep->before + at < sweep->end; at += TOUCH_STEP)
+        (void)*(const volatile uint8_t *)(map->bytes + at);
+    sweep->before += map ? map->size : 0;
+}
+
+static sfs_status sweep_files(void *context, sfs_error *error)
+{
+    struct sweep *sweep = context;
+    (void)error;
+    for (size_t i = 0; i < sweep->matrix->shard_count; i++) {
+        sweep_file(sweep, sweep->matrix->shards[i].indices.map);
+        sweep_file(sweep, sweep->matrix->shards[i].data.map);
+    }
+    return 0;
+}
+
+bool sfs_ahead_sweep(const sfs_collection *collection, const sfs_matrix *matrix, uint64_t from,
+                     uint64_t length)
+{
+    struct sweep sweep = {.matrix = matrix, .from = from, .end = from + length};
+    sfs_guard(&collection->files, sweep_files, &sweep, NULL);
+    return sweep.before > sweep.end;
 }

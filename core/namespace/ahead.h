@@ -6,9 +6,15 @@
 
 #include "namespace/view.h"
 
-/* Asks for the blocks that stand, in the next window, where the batch's rows do in theirs; `first`:
- * and for all of the window that the batch begins in. For SFS_ORDER_BLOCK. */
+/* Asks for the blocks that stand, in the next window, where the rows of a step do in theirs (all
+ * ranks' share of it, as the rows of each are scattered over all blocks); `first`: and for all of
+ * the window that the step begins in. For SFS_ORDER_BLOCK. */
 void sfs_ahead_windows(const sfs_collection *collection, const sfs_bound_view *view, uint64_t epoch,
-                       sfs_deal_run run, bool first);
+                       uint64_t step, bool first);
+
+/* Reads bytes [from, from + length) of the files that have a matrix's rows, one behind the other,
+ * into memory. False where there are no more. */
+bool sfs_ahead_sweep(const sfs_collection *collection, const sfs_matrix *matrix, uint64_t from,
+                     uint64_t length);
 
 #endif

@@ -2,6 +2,7 @@
 #include "shufflefs/tree.h"
 
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,6 +25,7 @@ struct sfs_tree {
     sfs_fixed_list fixed;             /* owned */
     sfs_rows_names rows;              /* owned */
     sfs_made made;                    /* owned */
+    _Atomic uint64_t asked_step;      /* the last one whose blocks were asked for */
 };
 
 /* The names of a batch's files: prefix, number, suffix. */
@@ -495,13 +497,25 @@ bool sfs_batch_node(const sfs_tree *tree, const sfs_batch *batch, sfs_node *out)
     return true;
 }
 
-void sfs_batch_will_need(const sfs_tree *tree, sfs_node node, const sfs_file *file, bool first)
+/* All ranks of a step ask for the same blocks: the first one does it. */
+static bool is_first_to_ask(sfs_tree *tree, const sfs_address *address)
+{
+    uint64_t step = (address->epoch << 32 | (uint32_t)address->batch) + 1;
+    return atomic_exchange(&tree->asked_step, step) != step;
+}
+
+void sfs_batch_will_need(sfs_tree *tree, sfs_node node, const sfs_file *file, uint64_t max_size,
+                         bool first)
 {
     const sfs_bound_view *view = view_of(tree, node);
     sfs_address address;
-    if (view && view->view.order == SFS_ORDER_BLOCK && sfs_address_unpack(view, node, &address))
-        sfs_ahead_windows(tree->collection, view, address.epoch,
-                          sfs_deal_batch(&view->deal, address.rank, address.batch), first);
-    else
-        sfs_file_will_need(file, 0, sfs_file_size(file));
+    if (!view || view->view.order != SFS_ORDER_BLOCK || !sfs_address_unpack(view, node, &address))
+        sfs_file_will_need(file, 0, max_size);
+    else if (is_first_to_ask(tree, &address) || first)
+        sfs_ahead_windows(tree->collection, view, address.epoch, address.batch, first);
+}
+
+bool sfs_tree_sweep(const sfs_tree *tree, uint64_t from, uint64_t length)
+{
+    return tree->view.matrix && sfs_ahead_sweep(tree->collection, tree->view.matrix, from, length);
 }

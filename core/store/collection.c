@@ -12,7 +12,6 @@
 enum {
     MAX_DESCRIPTION = 1 << 30, /* bytes of collection.json */
     ASK_STEP = 128 << 10,
-    TOUCH_STEP = 64 << 10, /* pages that the kernel maps at once */
 };
 
 static const char checksum_key[] = "\"checksum\"";
@@ -262,36 +261,6 @@ void sfs_collection_will_need(const sfs_collection *collection)
 bool sfs_collection_fits_in_memory(const sfs_collection *collection)
 {
     return collection->files.mode == SFS_MAP_HUGE;
-}
-
-struct sweep {
-    const sfs_collection *collection;
-    uint64_t at, end; /* bytes of all rows' files, one behind the other */
-};
-
-static sfs_status sweep_files(void *context, sfs_error *error)
-{
-    struct sweep *sweep = context;
-    uint64_t before = 0;
-    (void)error;
-    for (size_t i = 0; i < sweep->collection->files.count && sweep->at < sweep->end; i++) {
-        const sfs_map *map = sweep->collection->files.maps[i];
-        if (map->page_sums)
-            continue;
-        for (; sweep->at < sweep->end && sweep->at - before < map->size; sweep->at += TOUCH_STEP)
-            (void)*(const volatile uint8_t *)(map->bytes + (sweep->at - before));
-        before += map->size;
-        if (sweep->at > before)
-            sweep->at = before;
-    }
-    return 0;
-}
-
-bool sfs_collection_sweep(const sfs_collection *collection, uint64_t from, uint64_t length)
-{
-    struct sweep sweep = {.collection = collection, .at = from, .end = from + length};
-    sfs_guard(&collection->files, sweep_files, &sweep, NULL);
-    return sweep.at >= sweep.end;
 }
 
 void sfs_collection_close(sfs_collection *collection)

@@ -14,12 +14,14 @@
 
 /* How rows are read, by how much memory there is for them. */
 typedef enum sfs_map_mode {
-    SFS_MAP_HUGE,  /* in huge pages: random rows of 4 kB are read faster by an eighth. A first read
-                      of  anything then reads 2 MiB, so only for what fits in memory as a whole */
-    SFS_MAP_PAGES, /* a first read reads one page: what is read beside it would push out others */
-    SFS_MAP_READ,  /* by pread, where they are not sent from the map: pages that nobody has mapped
-                      are given up  in the order in which they came, and so not before they were read
-                    */
+    /* In huge pages: random rows of 4 kB are read faster by an eighth. A first read of anything
+     * then reads 2 MiB, so only for what fits in memory as a whole. */
+    SFS_MAP_HUGE,
+    /* A first read reads one page: what is read beside it would push out others. */
+    SFS_MAP_PAGES,
+    /* By pread, where they are not sent from the map: pages that nobody has mapped are given up in
+     * the order in which they came, and so not before they were read. */
+    SFS_MAP_READ,
 } sfs_map_mode;
 
 /* One mapped file. Immutable but for `verified`, whose bits any thread may set. */
@@ -65,6 +67,20 @@ sfs_status sfs_map_check_size(const sfs_map *map, sfs_error *error);
 /* Copies bytes of the map by reading the file. EIO where it is shorter by now. */
 sfs_status sfs_map_pread(const sfs_map *map, const uint8_t *bytes, uint64_t length, void *out,
                          sfs_error *error);
+
+enum { SFS_MAP_COPY = 16 << 10 };
+
+/* Has *bytes point to a copy of what it points to in the map, where that is better read than mapped
+ * and fits the copy. EIO as above. */
+static inline sfs_status sfs_map_load(const sfs_map *map, const uint8_t **bytes, uint64_t length,
+                                      uint8_t copy[SFS_MAP_COPY], sfs_error *error)
+{
+    if (!map->by_read || length > SFS_MAP_COPY)
+        return 0;
+    SFS_TRY(sfs_map_pread(map, *bytes, length, copy, error));
+    *bytes = copy;
+    return 0;
+}
 
 static inline uint64_t sfs_page_count(uint64_t bytes)
 {

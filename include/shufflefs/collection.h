@@ -36,10 +36,6 @@ SFS_API void sfs_collection_will_need(const sfs_collection *collection);
 /** Whether all files together take at most half of the memory that this process may use. */
 SFS_API bool sfs_collection_fits_in_memory(const sfs_collection *collection);
 
-/** Reads bytes [from, from + length) of all files that have rows, one behind the other, into
- * memory. False where there are no more. */
-SFS_API bool sfs_collection_sweep(const sfs_collection *collection, uint64_t from, uint64_t length);
-
 /** Number of rows (cells). */
 SFS_API uint64_t sfs_collection_rows(const sfs_collection *collection);
 

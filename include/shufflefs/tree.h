@@ -129,11 +129,15 @@ SFS_API void sfs_file_will_need(const sfs_file *file, uint64_t offset, uint64_t 
 /** Whether some of what the file is made of is probably not in memory: looks at a few places. */
 SFS_API bool sfs_file_is_cold(const sfs_file *file);
 
-/** As sfs_file_will_need, for the file of a batch as one of several that are read in sequence:
- * where the order keeps blocks together, what is asked for is the part of the next window that is
- * due, block by block; and with `first`, the window that the batch is in. */
-SFS_API void sfs_batch_will_need(const sfs_tree *tree, sfs_node node, const sfs_file *file,
-                                 bool first);
+/** Asks for what the file of a batch needs as one of several that are read in sequence: where the
+ * order keeps blocks together, the part of the next window that is due, block by block, and with
+ * `first`, the window that the batch is in; else at most max_size bytes of the file. */
+SFS_API void sfs_batch_will_need(sfs_tree *tree, sfs_node node, const sfs_file *file,
+                                 uint64_t max_size, bool first);
+
+/** Reads bytes [from, from + length) of what batches are made of, its files one behind the other,
+ * into memory. False where there are no more. */
+SFS_API bool sfs_tree_sweep(const sfs_tree *tree, uint64_t from, uint64_t length);
 
 #ifdef __cplusplus
 }

@@ -284,3 +284,22 @@ def test_removed_while_mounted(bigger, mountpoint, tmp_path):
         shutil.rmtree(collection)
         for name, blob in expected.items():
             assert mounted.read(name) == blob
+
+
+def test_listing_damaged_batches(bigger, mountpoint, tmp_path):
+    """`ls -l` asks for the size of every batch: those that cannot be told are errors of their own."""
+    copy = shutil.copytree(bigger[0], tmp_path / "copy.sfs")
+    for path in content_files(copy):
+        if path.name.endswith(("deltas.npy", ".nnz.npy")):
+            flip(path, path.stat().st_size - 1, 1)
+    with harness.mounted(copy, mountpoint, batch_size=2) as mounted:
+        mounted.expect("restore this file")
+        done = harness.run(["ls", "-l", mounted / "epoch_0/rank_0"])
+        assert done.returncode and b"Input/output error" in done.stderr and mounted.alive()
+        sizes = 0
+        for name in mounted.list("epoch_0/rank_0"):
+            try:
+                sizes += os.stat(mounted / "epoch_0/rank_0" / name).st_size
+            except OSError as error:
+                assert error.errno == errno.EIO
+        assert sizes and mounted.alive()
