@@ -20,7 +20,8 @@ pytest="/usr/bin/python3 -m pytest -q -p no:cacheprovider"
 ctest --test-dir build/asan --output-on-failure
 ctest --test-dir build/tsan --output-on-failure
 export SHUFFLEFS_RELEASE_BUILD=build/release
-SHUFFLEFS_BUILD=build/asan $pytest tests/docs tests/unit tests/mount -m "not large" "$@"
+SHUFFLEFS_BUILD=build/asan $pytest -n auto tests/docs tests/unit tests/mount -m "not large" "$@"
 SHUFFLEFS_BUILD=build/asan $torch_python -m pytest -q -p no:cacheprovider tests/clients -m "not large" "$@"
-SHUFFLEFS_BUILD=build/tsan $pytest tests/mount/test_concurrency.py -m "not large" "$@"
+SHUFFLEFS_BUILD=build/tsan $pytest tests/mount/test_concurrency.py tests/mount/test_read_ahead.py -m "not large" \
+    -k "not refused and not block" "$@"
 SHUFFLEFS_BUILD=build/release $pytest tests/mount -m large "$@"

@@ -556,8 +556,8 @@ class Loader:
 
     def _order(self):
         """What of the view decides which row is where in an epoch."""
-        dealing = ("batch_size", "world_size", "tail", "epochs")
-        return {key: value for key, value in self.batches.source.view.items() if key not in dealing}
+        others = ("batch_size", "world_size", "tail", "epochs", "value_dtype", "index_dtype", "lossy")
+        return {key: value for key, value in self.batches.source.view.items() if key not in others}
 
 
 def loader(batches, **arguments):
