@@ -37,7 +37,8 @@ struct stream {
     uint64_t asked;     /* the last batch that was asked for ahead */
 };
 
-#define ALL_SWEPT (UINT64_MAX / 2)
+/* From this share on, a collection is read from its beginning to its end. */
+static const double mostly_cold = 0.1;
 
 struct job {
     sfs_node node;
@@ -86,32 +87,30 @@ static struct job pop(struct queue *queue)
     return job;
 }
 
-/* Reads the collection on from where it was left. */
+/* Reads the collection on from where it was left; from the beginning, once all of it was read. */
 static void sweep(sfs_ahead *ahead)
 {
     uint64_t from = atomic_fetch_add(&ahead->swept, SWEEP_BYTES);
     if (!sfs_tree_sweep(ahead->tree, from, SWEEP_BYTES))
-        atomic_store(&ahead->swept, ALL_SWEPT);
+        atomic_store(&ahead->swept, 0);
 }
 
 /* Asks for what a file needs, unless somebody did. Of a collection that memory holds, all rows are
- * needed sooner or later: they are read from the first to the last, which no disk minds, once a
- * sequence was seen, and not one by one, as that would keep them out of huge pages; but for those
- * that memory has lost again. */
+ * needed sooner or later: where most are missing, they are read from the first to the last, which
+ * no disk minds, once a sequence was seen; and not one by one, as that would keep them out of huge
+ * pages. */
 static void ask_for(sfs_ahead *ahead, sfs_node node, sfs_held *held, bool first, bool in_sequence)
 {
     const sfs_file *file = sfs_held_file(held);
     bool fits = sfs_collection_fits_in_memory(ahead->collection);
     if (!sfs_held_take_asking(ahead->batches, held))
         return;
-    if (fits && atomic_load(&ahead->swept) != ALL_SWEPT) {
-        if (in_sequence && sfs_file_is_cold(file))
-            sweep(ahead);
-    } else if (fits || !in_sequence) {
-        sfs_file_will_need(file, 0, SFS_HELD_ASK);
-    } else {
+    if (!fits && in_sequence)
         sfs_batch_will_need(ahead->tree, node, file, SFS_HELD_ASK, first);
-    }
+    else if (!fits)
+        sfs_file_will_need(file, 0, SFS_HELD_ASK);
+    else if (in_sequence && sfs_file_cold_share(file) > mostly_cold)
+        sweep(ahead);
 }
 
 /* A file that cannot be made or decoded says so to who reads it. */

@@ -4,9 +4,9 @@
  * one that was just read are decoded, into the next batches. Nothing happens but when a batch is
  * opened or read, so it stops when the readers do.
  *
- * Reading in sequence means: the batches K, K - s and K - 2 s of a rank were opened lately, for some
- * stride s, and for s > 1 that was so of the batch before, too; the smallest counts, so that several
- * workers that deal the batches among themselves are one sequence. */
+ * Reading in sequence means: the batches K, K - s and K - 2 s of a rank were opened lately, for
+ * some stride s, and for s > 1 that was so of the batch before, too; the smallest counts, so that
+ * several workers that deal the batches among themselves are one sequence. */
 #ifndef SFS_FS_AHEAD_H
 #define SFS_FS_AHEAD_H
 

@@ -42,19 +42,19 @@ static bool is_resident(sfs_extent extent)
     return mincore((void *)page, 1, &byte) || byte & 1;
 }
 
-bool sfs_ask_is_cold(const sfs_row_list *list, uint64_t first, uint64_t end)
+double sfs_ask_cold_share(const sfs_row_list *list, uint64_t first, uint64_t end)
 {
-    uint64_t step = (end - first) / SAMPLES;
+    uint64_t step = (end - first) / SAMPLES, seen = 0, cold = 0;
     step = step > SAMPLE_EVERY ? step : SAMPLE_EVERY;
     const sfs_codec *codec = sfs_codec_of(list->matrix);
-    for (uint64_t row = first; row<end; row += step> SAMPLE_EVERY ? step : SAMPLE_EVERY) {
+    for (uint64_t row = first; row < end; row += step) {
         sfs_row_place place;
         if (sfs_row_list_place(list, row, &place, NULL) || !place.nnz)
             continue;
-        if (!is_resident(codec->extent(list->matrix, &place, SFS_ROW_VALUES)))
-            return true;
+        seen++;
+        cold += !is_resident(codec->extent(list->matrix, &place, SFS_ROW_VALUES));
     }
-    return false;
+    return seen ? (double)cold / (double)seen : 0;
 }
 
 void sfs_ask_rows(const sfs_row_list *list, sfs_row_array array, uint64_t first, uint64_t end)

@@ -8,9 +8,9 @@
 #include "batch/row_list.h"
 #include "codec/codec.h"
 
-/* Whether some of a sample of the list's rows [first, end) are not in memory. Reads no maps beyond
+/* The share of a sample of the list's rows [first, end) that is not in memory. Reads no maps beyond
  * what places of rows take; the caller holds a guard, here and below. */
-bool sfs_ask_is_cold(const sfs_row_list *list, uint64_t first, uint64_t end);
+double sfs_ask_cold_share(const sfs_row_list *list, uint64_t first, uint64_t end);
 
 /* Asks for one array of the list's rows [first, end). */
 void sfs_ask_rows(const sfs_row_list *list, sfs_row_array array, uint64_t first, uint64_t end);

@@ -184,7 +184,7 @@ static void ask_nonzeros(const sfs_file *file, const sfs_part *part, sfs_row_arr
     bool known = first >= asked->first && end <= asked->end;
     if (known && sfs_codec_of(rows->matrix)->one_extent)
         return;
-    if (sfs_ask_is_cold(rows, first, end))
+    if (sfs_ask_cold_share(rows, first, end) > 0)
         sfs_ask_rows(rows, array, first, end);
     *asked = (sfs_asked){first, end};
 }

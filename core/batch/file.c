@@ -170,7 +170,7 @@ void sfs_file_will_need(const sfs_file *file, uint64_t offset, uint64_t size)
 
 struct looking {
     const sfs_file *file;
-    bool cold;
+    double cold;
 };
 
 static sfs_status look(void *context, sfs_error *error)
@@ -178,11 +178,11 @@ static sfs_status look(void *context, sfs_error *error)
     struct looking *looking = context;
     const sfs_row_list *rows = &looking->file->rows;
     (void)error;
-    looking->cold = rows->count && sfs_ask_is_cold(rows, 0, rows->count);
+    looking->cold = sfs_ask_cold_share(rows, 0, rows->count);
     return 0;
 }
 
-bool sfs_file_is_cold(const sfs_file *file)
+double sfs_file_cold_share(const sfs_file *file)
 {
     struct looking looking = {.file = file};
     sfs_guard(&file->collection->files, look, &looking, NULL);

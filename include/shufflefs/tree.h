@@ -126,8 +126,8 @@ SFS_API uint64_t sfs_file_memory(const sfs_file *file);
  * in memory. Does not wait for it. */
 SFS_API void sfs_file_will_need(const sfs_file *file, uint64_t offset, uint64_t size);
 
-/** Whether some of what the file is made of is probably not in memory: looks at a few places. */
-SFS_API bool sfs_file_is_cold(const sfs_file *file);
+/** The share, 0 to 1, of what the file is made of that is not in memory, from a few places. */
+SFS_API double sfs_file_cold_share(const sfs_file *file);
 
 /** Asks for what the file of a batch needs as one of several that are read in sequence: where the
  * order keeps blocks together, the part of the next window that is due, block by block, and with

@@ -27,6 +27,8 @@ NOT_RUN = {
     "sudo cmake --install build/release": "it writes to the system",
     "sudo ldconfig": "it writes to the system",
     "python3 tests/bench/run.py": "it takes minutes and gigabytes",
+    "sudo python3 tests/bench/cold.py --rows 500000": "drops the page cache and limits memory, as root",
+    "sh tests/bench/peers/race.sh": "installs other loaders and takes 20 minutes",
 }
 
 needs_fuse = pytest.mark.skipif(not os.access("/dev/fuse", os.R_OK | os.W_OK),

@@ -143,10 +143,10 @@ bool sfs_tree_sweep(const sfs_tree *tree, uint64_t from, uint64_t length)
     return false;
 }
 
-bool sfs_file_is_cold(const sfs_file *file)
+double sfs_file_cold_share(const sfs_file *file)
 {
     (void)file;
-    return false;
+    return 0;
 }
 
 bool sfs_batch_of(const sfs_tree *tree, sfs_node node, sfs_batch *out)
