@@ -35,6 +35,7 @@ struct stream {
     uint64_t stride;    /* 0: none is known */
     uint64_t candidate; /* the stride that was found last */
     uint64_t asked;     /* the last batch that was asked for ahead */
+    bool begins;        /* its first window is still to be asked for */
 };
 
 /* From this share on, a collection is read from its beginning to its end. */
@@ -95,15 +96,15 @@ static void sweep(sfs_ahead *ahead)
         atomic_store(&ahead->swept, 0);
 }
 
-/* Asks for what a file needs, unless somebody did. Of a collection that memory holds, all rows are
- * needed sooner or later: where most are missing, they are read from the first to the last, which
- * no disk minds, once a sequence was seen; and not one by one, as that would keep them out of huge
- * pages. */
+/* Asks for what a file needs, unless somebody did; `first`: and for what its window does. Of a
+ * collection that memory holds, all rows are needed sooner or later: where some are missing, they
+ * are read from the first to the last, which no disk minds, once a sequence was seen; and not one
+ * by one, as that would keep them out of huge pages. */
 static void ask_for(sfs_ahead *ahead, sfs_node node, sfs_held *held, bool first, bool in_sequence)
 {
     const sfs_file *file = sfs_held_file(held);
     bool fits = sfs_collection_fits_in_memory(ahead->collection);
-    if (!sfs_held_take_asking(ahead->batches, held))
+    if (!sfs_held_take_asking(ahead->batches, held) && !first)
         return;
     if (!fits && in_sequence)
         sfs_batch_will_need(ahead->tree, node, file, SFS_HELD_ASK, first);
@@ -317,7 +318,8 @@ static bool take_stride(struct stream *stream, uint64_t found)
     return stream->stride && stream->stride != before;
 }
 
-/* Called with the lock. Returns whether the batch begins a sequence. */
+/* Called with the lock. Returns whether the batch is one of a sequence: the first batch of an epoch
+ * has the next ones worked at, but is none until there is another. */
 static bool note_open(sfs_ahead *ahead, struct stream *stream, uint64_t number,
                       const sfs_held *held)
 {
@@ -326,13 +328,20 @@ static bool note_open(sfs_ahead *ahead, struct stream *stream, uint64_t number,
     stream->recent[stream->recent_at++ % RECENT] = number + 1;
     if (!stream->stride)
         return false;
-    if (begins)
+    if (begins) {
         stream->asked = 0;
+        stream->begins = true;
+    }
+    bool in_sequence = stream->recent_at > 1;
+    if (in_sequence) {
+        push_job(ahead, stream, number, (struct job){.first = stream->begins});
+        stream->begins = false;
+    }
     ask_ahead(ahead, stream, number, sfs_file_size(sfs_held_file(held)));
     if (begins && count)
         for (uint64_t i = 1; i < window_of(ahead, count); i++)
             decode_ahead(ahead, stream, number, 0, count, i);
-    return begins;
+    return in_sequence;
 }
 
 void sfs_ahead_open_file(sfs_ahead *ahead, sfs_node node, sfs_held *held)
@@ -344,13 +353,8 @@ void sfs_ahead_open_file(sfs_ahead *ahead, sfs_node node, sfs_held *held)
     pthread_mutex_lock(&ahead->lock);
     struct stream *stream = stream_of(ahead, batch.stream);
     unsigned last = (stream->recent_at + RECENT - 1) % RECENT;
-    if (ahead->depth && stream->recent[last] != batch.number + 1) { /* not for another part of it */
-        bool begins = note_open(ahead, stream, batch.number, held);
-        in_sequence = stream->stride && stream->recent_at > 1;
-        struct job job = {.first = begins};
-        if (in_sequence)
-            push_job(ahead, stream, batch.number, job);
-    }
+    if (ahead->depth && stream->recent[last] != batch.number + 1) /* not for another part of it */
+        in_sequence = note_open(ahead, stream, batch.number, held);
     pthread_mutex_unlock(&ahead->lock);
     if (!in_sequence)
         ask_for(ahead, node, held, false, false);
