@@ -1,19 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "batch/csr_file.h"
 
-#include "batch/ask.h"
-#include "codec/cast.h"
-#include "codec/codec.h"
-
 enum { ALIGNMENT = 64, HEADER_WORDS = 16, NAME_BYTES = 96, TYPESTR_BYTES = 8 };
 
-/* How far ahead rows are asked for, and at most how much of each: measured, with rows of 4 kB in
- * memory. */
-enum { PREFETCH_ROWS = 1, PREFETCH_BYTES = 4096, CACHE_LINE = 64 };
-
 static const char magic[8] = {'S', 'H', 'U', 'F', 'C', 'S', 'R', '1'};
-
-const char *const sfs_csr_array_names[SFS_CSR_ARRAYS] = {"indptr", "indices", "data", "rows"};
 
 struct section_entry {
     char name[NAME_BYTES];
@@ -24,249 +14,6 @@ struct section_entry {
 enum { HEADER_BYTES = HEADER_WORDS * 8 + SFS_CSR_ARRAYS * sizeof(struct section_entry) };
 
 _Static_assert(sizeof(struct section_entry) == 128, "the format's entry");
-
-/* The type of each array's elements, and how many there are. */
-static sfs_dtype array_dtype(const sfs_csr_form *form, sfs_csr_array array, uint64_t nnz)
-{
-    bool wide = nnz >= SFS_WIDE_NNZ && !form->whole;
-    switch (array) {
-    case SFS_CSR_INDPTR:
-        return (sfs_dtype){'i', wide || form->whole ? 8 : 4};
-    case SFS_CSR_INDICES:
-        return wide && form->indices.size == 4 ? (sfs_dtype){'i', 8} : form->indices;
-    case SFS_CSR_DATA:
-        return form->values;
-    default:
-        return (sfs_dtype){'i', 8};
-    }
-}
-
-static uint64_t array_count(sfs_csr_array array, uint64_t rows, uint64_t nnz)
-{
-    return array == SFS_CSR_INDPTR ? rows + 1 : array == SFS_CSR_ROWS ? rows : nnz;
-}
-
-/* The row after this one; after an empty one, which may be the first of billions, the next that has
- * a non-zero. */
-static sfs_status next_row(const sfs_row_list *rows, bool has_nonzeros, uint64_t before,
-                           uint64_t *row, sfs_error *error)
-{
-    uint64_t next = *row + 1;
-    if (!has_nonzeros)
-        SFS_TRY(sfs_row_list_find(rows, before, &next, error));
-    if (next <= *row || next >= rows->count)
-        return sfs_fail(error, -EIO, "%s: the row offsets and row lengths contradict each other",
-                        rows->matrix->name);
-    *row = next;
-    return 0;
-}
-
-/* Asks the processor for the beginning of a row that is read soon; its own prefetcher finds the
- * rest. A hint: what is wrong with that row is for its own read to say. */
-static void prefetch(const sfs_row_list *rows, uint64_t row, sfs_row_array array)
-{
-    sfs_row_place place;
-    if (row >= rows->count || sfs_row_list_place(rows, row, &place, NULL))
-        return;
-    sfs_extent extent = sfs_codec_of(rows->matrix)->extent(rows->matrix, &place, array);
-    uint64_t length = extent.length < PREFETCH_BYTES ? extent.length : PREFETCH_BYTES;
-    if (extent.map->by_read)
-        return;
-    for (uint64_t at = 0; at < length; at += CACHE_LINE)
-        __builtin_prefetch(extent.bytes + at);
-}
-
-/* Bytes [skip, skip + length) of one of a row's arrays, which begin and end in any element. */
-static sfs_status decode_bytes(const sfs_matrix *matrix, const sfs_row_place *place,
-                               sfs_row_array array, sfs_dtype dtype, uint64_t skip, uint64_t length,
-                               uint8_t *out, sfs_error *error)
-{
-    const sfs_codec *codec = sfs_codec_of(matrix);
-    uint8_t element[sizeof(uint64_t)];
-    while (length) {
-        uint64_t first = skip / dtype.size, within = skip % dtype.size, taken;
-        if (!within && length >= dtype.size) {
-            uint64_t whole = length / dtype.size;
-            taken = whole * dtype.size;
-            SFS_TRY(codec->decode(matrix, place, array, dtype, (uint32_t)first, (uint32_t)whole,
-                                  out, error));
-        } else {
-            taken = dtype.size - within < length ? dtype.size - within : length;
-            SFS_TRY(codec->decode(matrix, place, array, dtype, (uint32_t)first, 1, element, error));
-            memcpy(out, element + within, taken);
-        }
-        skip += taken;
-        out += taken;
-        length -= taken;
-    }
-    return 0;
-}
-
-static sfs_status emit_row(const sfs_matrix *matrix, const sfs_row_place *place,
-                           sfs_row_array array, sfs_dtype dtype, uint64_t skip, uint64_t length,
-                           sfs_sink *sink, sfs_error *error)
-{
-    const sfs_codec *codec = sfs_codec_of(matrix);
-    sfs_dtype stored = array == SFS_ROW_INDICES ? (sfs_dtype){'i', 4} : matrix->dtype;
-    if (!codec->stored_as_read || !sfs_dtype_same(stored, dtype))
-        return decode_bytes(matrix, place, array, dtype, skip, length, sfs_sink_room(sink, length),
-                            error);
-    sfs_extent extent = codec->extent(matrix, place, array);
-    if (extent.map->by_read)
-        return sfs_map_pread(extent.map, extent.bytes + skip, length, sfs_sink_room(sink, length),
-                             error);
-    sfs_sink_bytes(sink, extent.bytes + skip, length);
-    return 0;
-}
-
-/* Walks over the rows that have bytes [skip, skip + length) of an array of non-zeros, and appends
- * each row's share. */
-static sfs_status read_nonzeros(const sfs_file *file, const sfs_part *part, sfs_row_array array,
-                                uint64_t skip, uint64_t length, sfs_sink *sink, sfs_error *error)
-{
-    const sfs_row_list *rows = &file->rows;
-    const sfs_codec *codec = sfs_codec_of(rows->matrix);
-    uint64_t size = part->dtype.size, end = skip + length, row, before;
-    sfs_shards_read read = {0};
-    SFS_TRY(sfs_row_list_find(rows, skip / size, &row, error));
-    SFS_TRY(sfs_row_list_before(rows, row, &before, error));
-    for (uint64_t at = skip; at < end;) {
-        sfs_row_place place;
-        prefetch(rows, row + PREFETCH_ROWS, array);
-        SFS_TRY(sfs_row_list_place(rows, row, &place, error));
-        SFS_TRY(codec->verify(rows->matrix, &place, error));
-        sfs_shards_note(&read, rows->matrix, place.shard);
-        uint64_t row_end = (before + place.nnz) * size, row_skip = at - before * size;
-        uint64_t stop = row_end < end ? row_end : end;
-        if (at < stop)
-            SFS_TRY(emit_row(rows->matrix, &place, array, part->dtype, row_skip, stop - at, sink,
-                             error));
-        at = at < stop ? stop : at;
-        before += place.nnz;
-        if (at < end)
-            SFS_TRY(next_row(rows, place.nnz > 0, before, &row, error));
-    }
-    return sfs_shards_check_sizes(&read, rows->matrix, error);
-}
-
-static sfs_status read_indices(const sfs_file *file, const sfs_part *part, uint64_t skip,
-                               uint64_t length, sfs_sink *sink, sfs_error *error)
-{
-    return read_nonzeros(file, part, SFS_ROW_INDICES, skip, length, sink, error);
-}
-
-static sfs_status read_data(const sfs_file *file, const sfs_part *part, uint64_t skip,
-                            uint64_t length, sfs_sink *sink, sfs_error *error)
-{
-    return read_nonzeros(file, part, SFS_ROW_VALUES, skip, length, sink, error);
-}
-
-/* Rows [*first, *end) have the elements that bytes [skip, skip + length) of a part belong to. */
-static bool rows_of(const sfs_row_list *rows, const sfs_part *part, uint64_t skip, uint64_t length,
-                    uint64_t *first, uint64_t *end)
-{
-    uint64_t size = part->dtype.size;
-    if (sfs_row_list_find(rows, skip / size, first, NULL) ||
-        sfs_row_list_find(rows, (skip + length - 1) / size, end, NULL))
-        return false;
-    ++*end;
-    return true;
-}
-
-/* Only where some are not in memory: asking takes as long as reading what is. */
-static void ask_nonzeros(const sfs_file *file, const sfs_part *part, sfs_row_array array,
-                         uint64_t skip, uint64_t length, sfs_asked *asked)
-{
-    const sfs_row_list *rows = &file->rows;
-    uint64_t first, end;
-    if (!rows_of(rows, part, skip, length, &first, &end))
-        return;
-    bool known = first >= asked->first && end <= asked->end;
-    if (known && sfs_codec_of(rows->matrix)->one_extent)
-        return;
-    if (sfs_ask_cold_share(rows, first, end) > 0)
-        sfs_ask_rows(rows, array, first, end);
-    *asked = (sfs_asked){first, end};
-}
-
-static void ask_indices(const sfs_file *file, const sfs_part *part, uint64_t skip, uint64_t length,
-                        sfs_asked *asked)
-{
-    ask_nonzeros(file, part, SFS_ROW_INDICES, skip, length, asked);
-}
-
-static void ask_data(const sfs_file *file, const sfs_part *part, uint64_t skip, uint64_t length,
-                     sfs_asked *asked)
-{
-    ask_nonzeros(file, part, SFS_ROW_VALUES, skip, length, asked);
-}
-
-/* Bytes [skip, skip + length) of a sequence whose element i is computed. */
-typedef sfs_status element_at(const sfs_row_list *rows, uint64_t i, int64_t *out, sfs_error *error);
-
-static sfs_status compute(const sfs_row_list *rows, element_at *element, uint32_t size,
-                          uint64_t skip, uint64_t length, sfs_sink *sink, sfs_error *error)
-{
-    uint8_t *out = sfs_sink_room(sink, length);
-    for (uint64_t end = skip + length; skip < end;) {
-        int64_t value;
-        uint64_t i = skip / size, within = skip % size;
-        uint64_t taken = size - within < end - skip ? size - within : end - skip;
-        SFS_TRY(element(rows, i, &value, error));
-        memcpy(out, (const uint8_t *)&value + within, taken);
-        out += taken;
-        skip += taken;
-    }
-    return 0;
-}
-
-static sfs_status row_number(const sfs_row_list *rows, uint64_t i, int64_t *out, sfs_error *error)
-{
-    (void)error;
-    *out = (int64_t)(rows->first + i);
-    return 0;
-}
-
-static sfs_status read_run_rows(const sfs_file *file, const sfs_part *part, uint64_t skip,
-                                uint64_t length, sfs_sink *sink, sfs_error *error)
-{
-    (void)part;
-    return compute(&file->rows, row_number, sizeof(int64_t), skip, length, sink, error);
-}
-
-static sfs_status row_offset(const sfs_row_list *rows, uint64_t i, int64_t *out, sfs_error *error)
-{
-    return sfs_row_list_before(rows, i, (uint64_t *)out, error);
-}
-
-static sfs_status read_run_indptr(const sfs_file *file, const sfs_part *part, uint64_t skip,
-                                  uint64_t length, sfs_sink *sink, sfs_error *error)
-{
-    SFS_TRY(compute(&file->rows, row_offset, part->dtype.size, skip, length, sink, error));
-    return sfs_matrix_check_sizes(file->rows.matrix, file->rows.first, file->rows.count, error);
-}
-
-static void add_array(sfs_file *file, const sfs_csr_form *form, sfs_csr_array array,
-                      uint64_t alignment)
-{
-    static sfs_part_read *const of_runs[SFS_CSR_ARRAYS] = {read_run_indptr, read_indices, read_data,
-                                                           read_run_rows};
-    const sfs_row_list *rows = &file->rows;
-    sfs_dtype dtype = array_dtype(form, array, rows->nnz);
-    uint64_t bytes = array_count(array, rows->count, rows->nnz) * dtype.size;
-    bool in_memory = rows->rows && (array == SFS_CSR_INDPTR || array == SFS_CSR_ROWS);
-    sfs_part *part =
-        sfs_file_add(file, in_memory ? sfs_part_memory : of_runs[array], bytes, alignment);
-    part->dtype = dtype;
-    if (array == SFS_CSR_INDICES || array == SFS_CSR_DATA) {
-        sfs_dtype stored = array == SFS_CSR_INDICES ? (sfs_dtype){'i', 4} : rows->matrix->dtype;
-        part->ask = array == SFS_CSR_INDICES ? ask_indices : ask_data;
-        file->decoded |=
-            !sfs_codec_of(rows->matrix)->stored_as_read || !sfs_dtype_same(stored, dtype);
-    }
-    if (in_memory)
-        part->memory = array == SFS_CSR_INDPTR ? rows->indptr : rows->rows;
-}
 
 static void write_header(sfs_file *file, const sfs_csr_header *header)
 {
@@ -291,7 +38,7 @@ static void write_header(sfs_file *file, const sfs_csr_header *header)
     for (sfs_csr_array i = 0; i < SFS_CSR_ARRAYS; i++) {
         struct section_entry entry = {
             .offset = (int64_t)arrays[i].offset,
-            .elements = (int64_t)array_count(i, rows->count, rows->nnz),
+            .elements = (int64_t)sfs_csr_array_count(i, rows->count, rows->nnz),
             .columns = 1,
         };
         char typestr[SFS_TYPESTR];
@@ -321,7 +68,7 @@ sfs_status sfs_csr_open(sfs_row_list *rows, const sfs_csr_form *form, const sfs_
 {
     SFS_TRY(open_file(rows, HEADER_BYTES, out, error));
     for (sfs_csr_array array = 0; array < SFS_CSR_ARRAYS; array++)
-        add_array(*out, form, array, ALIGNMENT);
+        sfs_csr_add_array(*out, &(*out)->rows, form, array, ALIGNMENT);
     write_header(*out, header);
     return 0;
 }
@@ -331,8 +78,8 @@ sfs_status sfs_csr_array_open(sfs_row_list *rows, const sfs_csr_form *form, sfs_
 {
     SFS_TRY(open_file(rows, SFS_NPY_HEADER, out, error));
     const sfs_row_list *list = &(*out)->rows;
-    sfs_npy_header(array_dtype(form, array, list->nnz), array_count(array, list->count, list->nnz),
-                   0, (*out)->head);
-    add_array(*out, form, array, 1);
+    sfs_npy_header(sfs_csr_array_dtype(form, array, list->nnz),
+                   sfs_csr_array_count(array, list->count, list->nnz), 0, (*out)->head);
+    sfs_csr_add_array(*out, list, form, array, 1);
     return 0;
 }

@@ -30,6 +30,9 @@ void sfs_file_close(sfs_file *file)
     if (!file)
         return;
     sfs_row_list_close(&file->rows);
+    for (size_t i = 0; i < file->layer_count; i++)
+        sfs_row_list_close(&file->layers[i]);
+    free(file->layers);
     free(file->parts);
     free(file->head);
     free(file);
@@ -47,7 +50,10 @@ bool sfs_file_is_decoded(const sfs_file *file)
 
 uint64_t sfs_file_memory(const sfs_file *file)
 {
-    return sizeof *file + sfs_row_list_memory(&file->rows);
+    uint64_t size = sizeof *file + sfs_row_list_memory(&file->rows);
+    for (size_t i = 0; i < file->layer_count; i++)
+        size += sfs_row_list_memory(&file->layers[i]);
+    return size;
 }
 
 sfs_part *sfs_file_add(sfs_file *file, sfs_part_read *read, uint64_t size, uint64_t alignment)

@@ -33,15 +33,18 @@ struct sfs_part {
         const sfs_array *array;     /* a part of mapped elements */
         const sfs_strings *strings; /* a part of fixed-width strings, each ... */
     };
-    uint32_t width;  /* ... of so many bytes */
-    sfs_dtype dtype; /* of the elements of an array that is made */
+    uint32_t width;           /* ... of so many bytes */
+    sfs_dtype dtype;          /* of the elements of an array that is made ... */
+    const sfs_row_list *rows; /* ... from these rows, owned by the file */
 };
 
 struct sfs_file {
     const sfs_collection *collection; /* borrowed */
     sfs_row_list rows;                /* owned; count 0 where the file has no rows */
-    void *head;                       /* owned: header bytes */
-    sfs_part *parts;                  /* owned */
+    sfs_row_list *layers;             /* owned, and each: the same rows of other matrices */
+    size_t layer_count;
+    void *head;      /* owned: header bytes */
+    sfs_part *parts; /* owned */
     size_t part_count;
     uint64_t size;
     bool decoded; /* takes more than copying */

@@ -39,6 +39,12 @@ sfs_status sfs_row_list_deal(const sfs_collection *collection, const sfs_matrix 
 
 void sfs_row_list_close(sfs_row_list *list);
 
+/* The number, in the collection, of row i < count. */
+static inline uint64_t sfs_row_list_row(const sfs_row_list *list, uint64_t i)
+{
+    return list->rows ? (uint64_t)list->rows[i] : list->first + i;
+}
+
 /* Bytes of memory that the list holds. */
 uint64_t sfs_row_list_memory(const sfs_row_list *list);
 

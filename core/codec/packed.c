@@ -15,16 +15,12 @@ static sfs_extent extent(const sfs_matrix *matrix, const sfs_row_place *place, s
                         .length = place->size};
 }
 
-/* The record where it is mapped, or, of a file that is better read, in `copy`, which holds all but
- * uncommonly long ones. */
-static sfs_status load_record(const sfs_matrix *matrix, const sfs_row_place *place,
-                              uint8_t copy[SFS_MAP_COPY], sfs_record *out, sfs_error *error)
+static sfs_record record_of(const sfs_matrix *matrix, const sfs_row_place *place)
 {
-    *out = (sfs_record){.bytes = place->shard->data.items + place->start,
+    return (sfs_record){.bytes = place->shard->data.items + place->start,
                         .size = place->size,
                         .nnz = place->nnz,
                         .dtype = matrix->dtype};
-    return sfs_map_load(place->shard->data.map, &out->bytes, out->size, copy, error);
 }
 
 static sfs_status fail_record(const sfs_matrix *matrix, const sfs_row_place *place,
@@ -44,11 +40,9 @@ static sfs_status verify(const sfs_matrix *matrix, const sfs_row_place *place, s
 {
     if (!place->nnz || sfs_row_was_verified(place))
         return 0;
-    uint8_t copy[SFS_MAP_COPY];
-    sfs_record record;
-    SFS_TRY(load_record(matrix, place, copy, &record, error));
-    SFS_TRY(sfs_row_check(matrix, place, sfs_checksum(record.bytes, record.size),
-                          extent(matrix, place, SFS_ROW_VALUES).bytes, error));
+    sfs_record record = record_of(matrix, place);
+    SFS_TRY(
+        sfs_row_check(matrix, place, sfs_checksum(record.bytes, record.size), record.bytes, error));
     if (!sfs_record_check(&record, matrix->columns))
         return fail_record(matrix, place, error);
     sfs_row_remember(place);
@@ -60,9 +54,7 @@ static sfs_status decode(const sfs_matrix *matrix, const sfs_row_place *place, s
                          sfs_error *error)
 {
     const sfs_block_ops *ops = sfs_block_ops_best();
-    uint8_t copy[SFS_MAP_COPY];
-    sfs_record record;
-    SFS_TRY(load_record(matrix, place, copy, &record, error));
+    sfs_record record = record_of(matrix, place);
     bool decoded = array == SFS_ROW_INDICES
                        ? sfs_record_indices(ops, &record, wanted, first, count, out)
                        : sfs_record_values(ops, &record, wanted, first, count, out);

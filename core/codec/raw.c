@@ -20,12 +20,8 @@ static sfs_status verify(const sfs_matrix *matrix, const sfs_row_place *place, s
         return 0;
     sfs_extent indices = extent(matrix, place, SFS_ROW_INDICES);
     sfs_extent values = extent(matrix, place, SFS_ROW_VALUES);
-    uint8_t index_copy[SFS_MAP_COPY], value_copy[SFS_MAP_COPY];
-    const uint8_t *stored = values.bytes;
-    SFS_TRY(sfs_map_load(indices.map, &indices.bytes, indices.length, index_copy, error));
-    SFS_TRY(sfs_map_load(values.map, &values.bytes, values.length, value_copy, error));
     uint32_t sum = sfs_checksum_pair(indices.bytes, indices.length, values.bytes, values.length);
-    SFS_TRY(sfs_row_check(matrix, place, sum, stored, error));
+    SFS_TRY(sfs_row_check(matrix, place, sum, values.bytes, error));
     sfs_row_remember(place);
     return 0;
 }
@@ -35,10 +31,8 @@ static sfs_status decode(const sfs_matrix *matrix, const sfs_row_place *place, s
                          sfs_error *error)
 {
     sfs_dtype stored = array == SFS_ROW_INDICES ? (sfs_dtype){'i', 4} : matrix->dtype;
-    sfs_extent all = extent(matrix, place, array);
-    const uint8_t *bytes = all.bytes + (uint64_t)first * stored.size;
-    uint8_t copy[SFS_MAP_COPY];
-    SFS_TRY(sfs_map_load(all.map, &bytes, (uint64_t)count * stored.size, copy, error));
+    const uint8_t *bytes = extent(matrix, place, array).bytes + (uint64_t)first * stored.size;
+    (void)error;
     sfs_cast(stored, bytes, wanted, out, count);
     return 0;
 }

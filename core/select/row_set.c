@@ -105,7 +105,7 @@ uint64_t sfs_row_set_rank(const sfs_row_set *set, uint64_t row)
     for (uint64_t word = block * BLOCK_WORDS; word < row / 64; word++)
         rank += (uint64_t)__builtin_popcountll(set->words[word]);
     if (row % 64)
-        rank += (uint64_t)__builtin_popcountll(set->words[row / 64] &
-                                               ((UINT64_C(1) << row % 64) - 1));
+        rank +=
+            (uint64_t)__builtin_popcountll(set->words[row / 64] & ((UINT64_C(1) << row % 64) - 1));
     return rank;
 }

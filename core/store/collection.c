@@ -169,9 +169,7 @@ static sfs_map_mode choose_mode(const json_t *entries)
     double total = 0, memory = (double)sfs_memory_limit();
     json_object_foreach ((json_t *)(uintptr_t)entries, name, entry)
         total += (double)json_integer_value(json_object_get(entry, "bytes"));
-    return total <= memory / 2       ? SFS_MAP_HUGE
-           : total <= memory / 4 * 3 ? SFS_MAP_PAGES
-                                     : SFS_MAP_READ;
+    return total <= memory / 2 ? SFS_MAP_HUGE : SFS_MAP_PAGES;
 }
 
 struct opening {

@@ -95,13 +95,9 @@ sfs_status sfs_map_set_add(sfs_map_set *set, const char *name, uint64_t size, sf
         return sfs_fail(error, -errno, "%s/%s: cannot map %" PRIu64 " bytes: %s", set->path, name,
                         size, strerror(errno));
     madvise(bytes, size, set->mode == SFS_MAP_HUGE ? MADV_HUGEPAGE : MADV_RANDOM);
-    if (set->mode == SFS_MAP_READ)
-        posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
-    *map = (sfs_map){.name = owned_name,
-                     .fd = fd,
-                     .bytes = bytes,
-                     .size = size,
-                     .by_read = set->mode == SFS_MAP_READ};
+    if (set->mode == SFS_MAP_PAGES)
+        posix_fadvise(fd, 0, 0, POSIX_FADV_NOREUSE); /* heeded from Linux 6.3 on */
+    *map = (sfs_map){.name = owned_name, .fd = fd, .bytes = bytes, .size = size};
     fd = -1;
     set->maps[set->count++] = map;
     *out = map;
@@ -119,26 +115,6 @@ sfs_status sfs_map_check_size(const sfs_map *map, sfs_error *error)
                     "%s: expected %" PRIu64 " bytes as when it was opened, found %" PRIu64
                     ": restore the collection and mount it again",
                     map->name, map->size, (uint64_t)stat.st_size);
-}
-
-sfs_status sfs_map_pread(const sfs_map *map, const uint8_t *bytes, uint64_t length, void *out,
-                         sfs_error *error)
-{
-    uint64_t at = (uint64_t)(bytes - map->bytes);
-    for (uint8_t *to = out; length;) {
-        ssize_t got = pread(map->fd, to, length, (off_t)at);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return sfs_fail(error, -EIO,
-                            "%s: expected %" PRIu64 " bytes, but the file could not be read at "
-                            "offset %" PRIu64 " (%s): restore the collection and mount it again",
-                            map->name, map->size, at, got ? strerror(errno) : "it was cut short");
-        to += got;
-        at += (uint64_t)got;
-        length -= (uint64_t)got;
-    }
-    return 0;
 }
 
 const sfs_map *sfs_map_set_find(const sfs_map_set *set, const void *address)

@@ -12,16 +12,15 @@
 #include "store/fail.h"
 #include "store/npy.h"
 
-/* How rows are read, by how much memory there is for them. */
+/* How files are mapped, by how much memory there is for them. */
 typedef enum sfs_map_mode {
     /* In huge pages: random rows of 4 kB are read faster by an eighth. A first read of anything
      * then reads 2 MiB, so only for what fits in memory as a whole. */
     SFS_MAP_HUGE,
-    /* A first read reads one page: what is read beside it would push out others. */
+    /* A first read reads one page: what is read beside it would push out others. And a page is
+     * given up as if it had been read once, however often it was: else those that were asked for,
+     * and are read next, go first. */
     SFS_MAP_PAGES,
-    /* By pread, where they are not sent from the map: pages that nobody has mapped are given up in
-     * the order in which they came, and so not before they were read. */
-    SFS_MAP_READ,
 } sfs_map_mode;
 
 /* One mapped file. Immutable but for `verified`, whose bits any thread may set. */
@@ -30,7 +29,6 @@ typedef struct sfs_map {
     int fd;     /* owned */
     const uint8_t *bytes;
     uint64_t size;
-    bool by_read;                   /* SFS_MAP_READ */
     const uint32_t *page_sums;      /* one each SFS_PAGE bytes, in sums_map; NULL: not covered */
     const struct sfs_map *sums_map; /* borrowed */
     _Atomic uint64_t *verified;     /* owned; bit p: page p was found to match its sum */
@@ -63,24 +61,6 @@ sfs_status sfs_map_cover(sfs_map *map, const sfs_map *sums_map, const uint32_t *
 /* EIO where the file is shorter or longer by now. To be asked after its bytes were read: in the
  * page where a file was cut short, the kernel shows zeros, and only beyond it sends SIGBUS. */
 sfs_status sfs_map_check_size(const sfs_map *map, sfs_error *error);
-
-/* Copies bytes of the map by reading the file. EIO where it is shorter by now. */
-sfs_status sfs_map_pread(const sfs_map *map, const uint8_t *bytes, uint64_t length, void *out,
-                         sfs_error *error);
-
-enum { SFS_MAP_COPY = 16 << 10 };
-
-/* Has *bytes point to a copy of what it points to in the map, where that is better read than mapped
- * and fits the copy. EIO as above. */
-static inline sfs_status sfs_map_load(const sfs_map *map, const uint8_t **bytes, uint64_t length,
-                                      uint8_t copy[SFS_MAP_COPY], sfs_error *error)
-{
-    if (!map->by_read || length > SFS_MAP_COPY)
-        return 0;
-    SFS_TRY(sfs_map_pread(map, *bytes, length, copy, error));
-    *bytes = copy;
-    return 0;
-}
 
 static inline uint64_t sfs_page_count(uint64_t bytes)
 {
