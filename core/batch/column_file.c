@@ -100,3 +100,12 @@ sfs_status sfs_text_file_open(const sfs_collection *collection, const char *text
     sfs_file_add(*out, sfs_part_memory, size, 1)->memory = text;
     return 0;
 }
+
+sfs_status sfs_text_copy_open(const sfs_collection *collection, const char *text, size_t size,
+                              sfs_file **out, sfs_error *error)
+{
+    SFS_TRY(sfs_file_new(collection, 1, size, out, error));
+    memcpy((*out)->head, text, size);
+    sfs_file_add(*out, sfs_part_memory, size, 1)->memory = (*out)->head;
+    return 0;
+}

@@ -26,4 +26,8 @@ sfs_status sfs_column_file_open(const sfs_collection *collection, const sfs_colu
 sfs_status sfs_text_file_open(const sfs_collection *collection, const char *text, size_t size,
                               sfs_file **out, sfs_error *error);
 
+/* A file of a copy of them. */
+sfs_status sfs_text_copy_open(const sfs_collection *collection, const char *text, size_t size,
+                              sfs_file **out, sfs_error *error);
+
 #endif

@@ -29,6 +29,8 @@ void sfs_file_close(sfs_file *file)
 {
     if (!file)
         return;
+    if (file->released)
+        file->released(file->keeper, file->slot);
     sfs_row_list_close(&file->rows);
     for (size_t i = 0; i < file->layer_count; i++)
         sfs_row_list_close(&file->layers[i]);

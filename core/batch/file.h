@@ -48,6 +48,10 @@ struct sfs_file {
     size_t part_count;
     uint64_t size;
     bool decoded; /* takes more than copying */
+    /* Told when the file is closed, unless NULL: who keeps what it reads. */
+    void (*released)(void *keeper, unsigned slot);
+    void *keeper;
+    unsigned slot;
 };
 
 /* A file without parts, with room for part_room of them and a head of head_size zeroed bytes. The

@@ -82,8 +82,8 @@ sfs_status sfs_row_list_table(const sfs_collection *collection, const sfs_matrix
     return 0;
 }
 
-static sfs_status order_rows(const sfs_order_spec *spec, sfs_deal_run run, int64_t *rows,
-                             sfs_error *error)
+static sfs_status order_rows(const sfs_view_rows *view_rows, const sfs_order_spec *spec,
+                             sfs_deal_run run, int64_t *rows, sfs_error *error)
 {
     sfs_order order;
     sfs_status status = sfs_order_open(&order, spec, error);
@@ -92,22 +92,23 @@ static sfs_status order_rows(const sfs_order_spec *spec, sfs_deal_run run, int64
         if (position >= spec->n)
             position %= spec->n;
         status = sfs_order_row(&order, position, &row, error);
-        rows[i] = (int64_t)row;
+        rows[i] = status ? 0 : (int64_t)sfs_view_rows_at(view_rows, row);
     }
     sfs_order_close(&order);
     return status;
 }
 
 sfs_status sfs_row_list_deal(const sfs_collection *collection, const sfs_matrix *matrix,
-                             const sfs_order_spec *order, sfs_deal_run run, sfs_row_list *out,
-                             sfs_error *error)
+                             const sfs_view_rows *view_rows, const sfs_order_spec *order,
+                             sfs_deal_run run, sfs_row_list *out, sfs_error *error)
 {
-    if (order->kind == SFS_ORDER_SEQUENTIAL && !run.repeated)
+    bool all = !view_rows->list && !view_rows->set.words;
+    if (all && order->kind == SFS_ORDER_SEQUENTIAL && !run.repeated)
         return sfs_row_list_run(collection, matrix, run.first, run.count, out, error);
     int64_t *rows = malloc((run.count + 1) * sizeof *rows);
     if (!rows)
         return sfs_fail_memory(error);
-    sfs_status status = order_rows(order, run, rows, error);
+    sfs_status status = order_rows(view_rows, order, run, rows, error);
     if (status) {
         free(rows);
         return status;

@@ -6,6 +6,7 @@
 
 #include "order/deal.h"
 #include "order/order.h"
+#include "select/view_rows.h"
 #include "store/collection.h"
 
 typedef struct sfs_row_list {
@@ -32,10 +33,10 @@ sfs_status sfs_row_list_run(const sfs_collection *collection, const sfs_matrix *
 sfs_status sfs_row_list_table(const sfs_collection *collection, const sfs_matrix *matrix,
                               int64_t *rows, uint64_t count, sfs_row_list *out, sfs_error *error);
 
-/* The rows at the positions of run, of an epoch in this order. */
+/* The rows at the positions of run, of an epoch that has a view's rows in this order. */
 sfs_status sfs_row_list_deal(const sfs_collection *collection, const sfs_matrix *matrix,
-                             const sfs_order_spec *order, sfs_deal_run run, sfs_row_list *out,
-                             sfs_error *error);
+                             const sfs_view_rows *view_rows, const sfs_order_spec *order,
+                             sfs_deal_run run, sfs_row_list *out, sfs_error *error);
 
 void sfs_row_list_close(sfs_row_list *list);
 

@@ -3,6 +3,8 @@
 
 enum { VALUE_BITS = 46, KIND_BITS = 5, SLOT_BITS = 11, MARK_BIT = 62 };
 
+_Static_assert(SFS_SLOTS == 1 << SLOT_BITS, "slots fill their bits");
+
 static const uint64_t value_max = UINT64_C(1) << VALUE_BITS;
 
 /* Addresses of one epoch: one for each batch of each rank, one at least for each rank. */
@@ -29,8 +31,8 @@ unsigned sfs_address_slot(sfs_node node)
 
 sfs_node sfs_address_pack(const sfs_bound_view *view, const sfs_address *address)
 {
-    uint64_t value = address->epoch;
-    if (address->kind != SFS_ADDRESS_EPOCH)
+    uint64_t value = address->kind == SFS_ADDRESS_FIXED ? address->fixed : address->epoch;
+    if (address->kind >= SFS_ADDRESS_RANK)
         value = value * view->deal.world_size + address->rank;
     if (address->kind > SFS_ADDRESS_RANK)
         value = value * view->steps + address->batch;
@@ -45,14 +47,29 @@ bool sfs_address_unpack(const sfs_bound_view *view, sfs_node node, sfs_address *
                          .kind = (sfs_address_kind)(node >> VALUE_BITS & ((1U << KIND_BITS) - 1))};
     if (out->kind >= SFS_ADDRESS_KINDS || (out->kind > SFS_ADDRESS_RANK && !view->steps))
         return false;
+    if (out->kind == SFS_ADDRESS_FIXED) {
+        out->fixed = value;
+        return true;
+    }
     if (out->kind > SFS_ADDRESS_RANK) {
         out->batch = value % view->steps;
         value /= view->steps;
     }
-    if (out->kind != SFS_ADDRESS_EPOCH) {
+    if (out->kind >= SFS_ADDRESS_RANK) {
         out->rank = value % view->deal.world_size;
         value /= view->deal.world_size;
     }
     out->epoch = value;
     return out->epoch < sfs_address_epochs(view);
+}
+
+bool sfs_address_is_directory(const sfs_address *address)
+{
+    return address->kind == SFS_ADDRESS_EPOCH || address->kind == SFS_ADDRESS_WHERE ||
+           address->kind == SFS_ADDRESS_RANK || address->kind == SFS_ADDRESS_BATCH_DIR;
+}
+
+bool sfs_address_is_batch_file(const sfs_address *address)
+{
+    return address->kind > SFS_ADDRESS_RANK && address->kind != SFS_ADDRESS_BATCH_DIR;
 }

@@ -12,6 +12,21 @@ struct windows {
     uint64_t from, to; /* places of the shuffled blocks */
 };
 
+/* Rows [first, first + count) of the view, neighbours together. */
+static void ask_rows(const sfs_bound_view *view, uint64_t first, uint64_t count)
+{
+    uint64_t from = sfs_view_rows_at(&view->rows, first), length = 1;
+    for (uint64_t i = first + 1; i < first + count; i++, length++) {
+        uint64_t row = sfs_view_rows_at(&view->rows, i);
+        if (row == from + length)
+            continue;
+        sfs_ask_run(view->matrix, from, length);
+        from = row;
+        length = 0;
+    }
+    sfs_ask_run(view->matrix, from, length);
+}
+
 /* The blocks that begin in [from, to). */
 static sfs_status ask_blocks(void *context, sfs_error *error)
 {
@@ -21,7 +36,7 @@ static sfs_status ask_blocks(void *context, sfs_error *error)
     for (uint64_t at = windows->from, rows; at < windows->to; at += rows) {
         uint64_t row = sfs_order_block_row(&windows->order, at, &rows);
         if (row % view->view.block_size == 0)
-            sfs_ask_run(view->matrix, row, rows);
+            ask_rows(view, row, rows);
     }
     return 0;
 }

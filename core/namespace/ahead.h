@@ -4,7 +4,7 @@
 #ifndef SFS_NAMESPACE_AHEAD_H
 #define SFS_NAMESPACE_AHEAD_H
 
-#include "namespace/view.h"
+#include "namespace/bind.h"
 
 /* Asks for the blocks that stand, in the next window, where the rows of a step do in theirs (all
  * ranks' share of it, as the rows of each are scattered over all blocks); `first`: and for all of

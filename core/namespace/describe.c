@@ -2,10 +2,13 @@
 #include "namespace/describe.h"
 
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "namespace/address.h"
+#include "namespace/number.h"
+#include "namespace/view_name.h"
 
 static json_t *describe_column(const sfs_column *column)
 {
@@ -39,24 +42,37 @@ static json_t *describe_matrix(const sfs_matrix *matrix)
                      "codec", sfs_codec_name(matrix->codec));
 }
 
-static json_t *describe_view(const sfs_bound_view *bound)
+/* JSON's integers are signed here: a seed beyond them is told as a string rather than wrongly. */
+static json_t *describe_value(size_t key, const char *value)
 {
-    const sfs_view *view = &bound->view;
-    char seed[24];
-    json_t *object = json_pack(
-        "{s:I, s:I, s:s, s:I, s:I, s:s, s:s, s:s, s:s, s:i, s:I}", "batch_size",
-        (json_int_t)view->batch_size, "world_size", (json_int_t)view->world_size, "order",
-        sfs_order_name(view->order), "block_size", (json_int_t)view->block_size, "window",
-        (json_int_t)view->window, "tail", sfs_tail_name(view->tail), "layer", view->layer,
-        "value_dtype", sfs_value_dtype_name(view), "index_dtype", sfs_index_dtype_name(view),
-        "lossy", (int)view->lossy, "epochs", (json_int_t)view->epochs);
-    /* JSON's integers are signed here: a seed beyond them is told as a string rather than wrongly.
-     */
-    snprintf(seed, sizeof seed, "%" PRIu64, view->seed);
-    json_object_set_new(object, "seed",
-                        view->seed <= INT64_MAX ? json_integer((json_int_t)view->seed)
-                                                : json_string(seed));
+    uint64_t number;
+    return sfs_view_key_is_number(key) && sfs_number_parse(value, &number) && number <= INT64_MAX
+               ? json_integer((json_int_t)number)
+               : json_string(value);
+}
+
+/* All keys that have a value. */
+static json_t *describe_keys(const sfs_view *view)
+{
+    json_t *object = json_object();
+    for (size_t i = 0; i < SFS_VIEW_KEYS; i++) {
+        SFS_AUTO_FREE char *value = sfs_view_value(view, i);
+        if (value && *value && !(sfs_view_key_is_number(i) && !strcmp(value, "0") &&
+                                 !strcmp(sfs_view_key_name(i), "epoch_size")))
+            json_object_set_new(object, sfs_view_key_name(i), describe_value(i, value));
+    }
     return object;
+}
+
+/* Takes root over. NULL when out of memory. */
+static char *dump(json_t *root)
+{
+    char *line = NULL, *text = root ? json_dumps(root, JSON_INDENT(1)) : NULL;
+    json_decref(root);
+    if (!text || asprintf(&line, "%s\n", text) < 0)
+        line = NULL;
+    free(text);
+    return line;
 }
 
 char *sfs_describe_dataset(const sfs_collection *collection, const sfs_bound_view *view)
@@ -72,22 +88,31 @@ char *sfs_describe_dataset(const sfs_collection *collection, const sfs_bound_vie
         "{s:s, s:i, s:I, s:I, s:I, s:I, s:s, s:o, s:o, s:o, s:o, s:[], s:o, s:I, s:I}", "format",
         "shufflefs", "version", SFS_FORMAT_VERSION, "generation",
         (json_int_t)collection->generation, "rows", (json_int_t)collection->rows, "variables",
-        (json_int_t)(view->matrix ? view->matrix->columns : collection->variables), "nnz",
-        (json_int_t)(view->matrix ? view->matrix->nnz : 0), "layer", view->view.layer, "layers",
+        (json_int_t)view->columns, "nnz",
+        (json_int_t)(view->matrix ? view->matrix->nnz : 0), "layer", sfs_bound_view_layer(view), "layers",
         layers, "matrices", matrices, "obs", describe_table(&collection->obs), "var",
-        describe_table(&collection->var), "views", "view", describe_view(view), "batches_per_rank",
+        describe_table(&collection->var), "views", "view", describe_keys(&view->view), "batches_per_rank",
         (json_int_t)view->steps, "epoch_limit", (json_int_t)sfs_address_epochs(view));
     if (root && collection->has_raw_var)
         json_object_set_new(root, "raw_var", describe_table(&collection->raw_var));
-    char *text = root ? json_dumps(root, JSON_INDENT(1)) : NULL;
-    json_decref(root);
-    if (!text)
-        return NULL;
-    char *line = NULL;
-    if (asprintf(&line, "%s\n", text) < 0)
-        line = NULL;
-    free(text);
-    return line;
+    return dump(root);
+}
+
+char *sfs_describe_view(const sfs_collection *collection, const sfs_bound_view *view)
+{
+    char digest[32];
+    char *name = sfs_view_name(&view->view);
+    snprintf(digest, sizeof digest, "xxh3-64:%016" PRIx64, sfs_view_rows_digest(&view->rows));
+    json_t *root = json_pack("{s:s, s:i, s:s*, s:o, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:I}", "format",
+                             "shufflefs view", "version", 1, "name", name, "keys",
+                             describe_keys(&view->view), "rows", (json_int_t)view->rows.count,
+                             "columns", (json_int_t)view->columns, "epoch_size",
+                             (json_int_t)view->deal.n, "batches_per_rank", (json_int_t)view->steps,
+                             "epoch_limit", (json_int_t)sfs_address_epochs(view), "rows_digest",
+                             digest, "collection", collection->files.path, "generation",
+                             (json_int_t)collection->generation);
+    free(name);
+    return dump(root);
 }
 
 static void describe_batches(FILE *out, const sfs_bound_view *view)
@@ -106,7 +131,7 @@ static void describe_batches(FILE *out, const sfs_bound_view *view)
             "Batches of %s: %" PRIu64 " columns, values %s. Each rank has %" PRIu64
             " batches an epoch,\nof %" PRIu64 " rows at most; there are %" PRIu64
             " ranks, and epochs below %" PRIu64 ".\n\n",
-            view->view.layer, view->matrix->columns, typestr, view->steps, view->view.batch_size,
+            sfs_bound_view_layer(view), view->columns, typestr, view->steps, view->view.batch_size,
             view->view.world_size, sfs_address_epochs(view));
     fprintf(
         out,

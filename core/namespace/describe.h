@@ -3,10 +3,14 @@
 #ifndef SFS_NAMESPACE_DESCRIBE_H
 #define SFS_NAMESPACE_DESCRIBE_H
 
-#include "namespace/view.h"
+#include "namespace/bind.h"
 
-/* Both return a malloc'ed text, or NULL when out of memory. */
+/* All return a malloc'ed text, or NULL when out of memory. */
 char *sfs_describe_readme(const sfs_collection *collection, const sfs_bound_view *view);
 char *sfs_describe_dataset(const sfs_collection *collection, const sfs_bound_view *view);
+
+
+/* view.json: what a view is, and a digest of its rows. Takes time, with many rows. */
+char *sfs_describe_view(const sfs_collection *collection, const sfs_bound_view *view);
 
 #endif

@@ -29,6 +29,7 @@ struct growing {
     sfs_fixed_list *list;
     size_t room;
     const sfs_collection *collection;
+    bool of_view;
 };
 
 static sfs_fixed *add(struct growing *growing, size_t parent, sfs_fixed_kind kind, const char *name)
@@ -112,15 +113,22 @@ static bool add_layers(struct growing *growing, size_t parent)
     return true;
 }
 
+static bool add_own(struct growing *growing)
+{
+    if (growing->of_view)
+        return add(growing, 0, SFS_FIXED_VIEW_JSON, "view.json");
+    return add(growing, 0, SFS_FIXED_TEXT, "README.txt") &&
+           add(growing, 0, SFS_FIXED_TEXT, "dataset.json") &&
+           add(growing, 0, SFS_FIXED_ROWS_DIRECTORY, "rows") &&
+           add(growing, 0, SFS_FIXED_DIRECTORY, ".shufflefs");
+}
+
 static bool add_root(struct growing *growing)
 {
     const sfs_collection *collection = growing->collection;
     bool raw = collection->has_raw_var || sfs_collection_matrix(collection, "raw/X");
-    return add(growing, 0, SFS_FIXED_TEXT, "README.txt") &&
-           add(growing, 0, SFS_FIXED_TEXT, "dataset.json") &&
-           add(growing, 0, SFS_FIXED_DIRECTORY, "obs") &&
+    return add_own(growing) && add(growing, 0, SFS_FIXED_DIRECTORY, "obs") &&
            add(growing, 0, SFS_FIXED_DIRECTORY, "var") &&
-           add(growing, 0, SFS_FIXED_ROWS_DIRECTORY, "rows") &&
            (!sfs_collection_matrix(collection, "X") || add(growing, 0, SFS_FIXED_DIRECTORY, "X")) &&
            (!has_layers(collection) || add(growing, 0, SFS_FIXED_DIRECTORY, "layers")) &&
            (!raw || add(growing, 0, SFS_FIXED_DIRECTORY, "raw"));
@@ -137,6 +145,9 @@ static bool add_children(struct growing *growing, size_t index)
         return add_root(growing);
     if (matrix)
         return add_matrix(growing, index, matrix);
+    if (!strcmp(node->name, ".shufflefs"))
+        return add(growing, index, SFS_FIXED_STATS, "stats.json") &&
+               add(growing, index, SFS_FIXED_EXPLAIN_DIRECTORY, "explain");
     if (!strcmp(node->name, "obs"))
         return add_table(growing, index, &collection->obs);
     if (!strcmp(node->name, "var"))
@@ -211,6 +222,17 @@ sfs_status sfs_fixed_open(const sfs_collection *collection, char *readme, char *
     node->text = dataset;
     node->text_size = strlen(dataset);
     return 0;
+}
+
+sfs_status sfs_fixed_open_view(const sfs_collection *collection, sfs_fixed_list *out,
+                               sfs_error *error)
+{
+    struct growing growing = {.list = out, .collection = collection, .of_view = true};
+    *out = (sfs_fixed_list){0};
+    sfs_status status = fill(&growing, error);
+    if (status)
+        sfs_fixed_close(out);
+    return status;
 }
 
 void sfs_fixed_close(sfs_fixed_list *list)

@@ -10,7 +10,10 @@
 typedef enum sfs_fixed_kind {
     SFS_FIXED_DIRECTORY,
     SFS_FIXED_ROWS_DIRECTORY,
+    SFS_FIXED_EXPLAIN_DIRECTORY,
     SFS_FIXED_TEXT,
+    SFS_FIXED_STATS,     /* .shufflefs/stats.json */
+    SFS_FIXED_VIEW_JSON, /* view.json of a view */
     SFS_FIXED_COLUMN,
     SFS_FIXED_MATRIX,
 } sfs_fixed_kind;
@@ -37,6 +40,15 @@ typedef struct sfs_fixed_list {
 sfs_status sfs_fixed_open(const sfs_collection *collection, char *readme, char *dataset,
                           sfs_fixed_list *out, sfs_error *error);
 void sfs_fixed_close(sfs_fixed_list *list);
+
+/* The names of a view other than the mount's. */
+sfs_status sfs_fixed_open_view(const sfs_collection *collection, sfs_fixed_list *out,
+                               sfs_error *error);
+
+static inline bool sfs_fixed_is_directory(const sfs_fixed *fixed)
+{
+    return fixed->kind <= SFS_FIXED_EXPLAIN_DIRECTORY;
+}
 
 /* The child of a directory by name, or NULL. */
 const sfs_fixed *sfs_fixed_child(const sfs_fixed_list *list, const sfs_fixed *directory,

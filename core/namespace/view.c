@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "codec/cast.h"
 #include "namespace/number.h"
+#include "store/fail.h"
 
 /* A word of a key with few values, and what it stands for. */
 struct word {
@@ -18,93 +18,221 @@ static const struct word orders[] = {{"shuffle", SFS_ORDER_SHUFFLE},
                                      {"block", SFS_ORDER_BLOCK},
                                      {"sequential", SFS_ORDER_SEQUENTIAL},
                                      {0}};
-static const struct word tails[] = {{"even", SFS_TAIL_EVEN},
-                                    {"keep", SFS_TAIL_KEEP},
-                                    {"pad", SFS_TAIL_PAD},
-                                    {"drop", SFS_TAIL_DROP},
+static const struct word tails[] = {{"even", SFS_TAIL_GIVEN + (int)SFS_TAIL_EVEN},
+                                    {"keep", SFS_TAIL_GIVEN + (int)SFS_TAIL_KEEP},
+                                    {"pad", SFS_TAIL_GIVEN + (int)SFS_TAIL_PAD},
+                                    {"drop", SFS_TAIL_GIVEN + (int)SFS_TAIL_DROP},
                                     {0}};
-static const struct word formats[] = {{"csr", SFS_FORMAT_CSR}, {"dir", SFS_FORMAT_DIR}, {0}};
-
+static const struct word formats[SFS_FORMATS + 1] = {
+    {"csr", SFS_FORMAT_CSR},   {"npz", SFS_FORMAT_NPZ},         {"npy", SFS_FORMAT_NPY},
+    {"h5ad", SFS_FORMAT_H5AD}, {"obs.csv", SFS_FORMAT_OBS_CSV}, {"dir", SFS_FORMAT_DIR},
+    {0}};
 static const struct word index_sizes[] = {{"int32", 4}, {"int64", 8}, {"uint16", 2}, {0}};
-static const struct word switches[] = {{"0", false}, {"1", true}, {0}};
+static const struct word switches[] = {{"0", 0}, {"1", 1}, {0}};
+static const struct word split_methods[] = {
+    {"hash", SFS_SPLIT_HASH}, {"exact", SFS_SPLIT_EXACT}, {"stochastic", SFS_SPLIT_STOCHASTIC}, {0}};
 
-static const char *word_name(const struct word *words, int value)
+typedef enum key_kind { NUMBER, WORD, TEXT, FORMATS, VALUE_TYPE } key_kind;
+
+/* A key: where its value is kept in a view, and what is accepted. */
+struct key {
+    const char *name;
+    key_kind kind;
+    size_t offset;
+    uint64_t min, max;
+    const struct word *words;
+};
+
+#define NUMBER_KEY(name, min, max)                                                                 \
+    {                                                                                              \
+        #name, NUMBER, offsetof(sfs_view, name), min, max, NULL                                    \
+    }
+#define WORD_KEY(name, member, words)                                                              \
+    {                                                                                              \
+        name, WORD, offsetof(sfs_view, member), 0, 0, words                                        \
+    }
+#define TEXT_KEY(name, key)                                                                        \
+    {                                                                                              \
+        name, TEXT, offsetof(sfs_view, texts) + (key) * sizeof(char *), 0, 0, NULL                 \
+    }
+
+static const struct key keys[SFS_VIEW_KEYS] = {
+    TEXT_KEY("balance", SFS_TEXT_BALANCE),
+    NUMBER_KEY(batch_size, 1, SFS_MAX_BATCH_SIZE),
+    NUMBER_KEY(block_size, 1, UINT64_C(1) << 40),
+    TEXT_KEY("class_weights", SFS_TEXT_CLASS_WEIGHTS),
+    NUMBER_KEY(epoch_size, 1, UINT64_C(1) << 40),
+    NUMBER_KEY(epochs, 0, UINT64_C(1) << 31),
+    TEXT_KEY("fold", SFS_TEXT_FOLD),
+    {"formats", FORMATS, offsetof(sfs_view, formats), 0, 0, NULL},
+    TEXT_KEY("genes", SFS_TEXT_GENES),
+    TEXT_KEY("genes_file", SFS_TEXT_GENES_FILE),
+    TEXT_KEY("group", SFS_TEXT_GROUP),
+    WORD_KEY("index_dtype", index_size, index_sizes),
+    TEXT_KEY("layer", SFS_TEXT_LAYER),
+    WORD_KEY("lossy", lossy, switches),
+    TEXT_KEY("obs", SFS_TEXT_OBS),
+    TEXT_KEY("obsm", SFS_TEXT_OBSM),
+    WORD_KEY("order", order, orders),
+    TEXT_KEY("part", SFS_TEXT_PART),
+    TEXT_KEY("pure", SFS_TEXT_PURE),
+    TEXT_KEY("rows_file", SFS_TEXT_ROWS_FILE),
+    NUMBER_KEY(seed, 0, UINT64_MAX),
+    TEXT_KEY("split", SFS_TEXT_SPLIT),
+    WORD_KEY("split_method", split_method, split_methods),
+    NUMBER_KEY(split_seed, 0, UINT64_MAX),
+    TEXT_KEY("stratify", SFS_TEXT_STRATIFY),
+    WORD_KEY("tail", tail, tails),
+    {"value_dtype", VALUE_TYPE, offsetof(sfs_view, value_type), 0, 0, NULL},
+    TEXT_KEY("weight", SFS_TEXT_WEIGHT),
+    TEXT_KEY("where", SFS_TEXT_WHERE),
+    NUMBER_KEY(window, 1, UINT64_C(1) << 40),
+    NUMBER_KEY(world_size, 1, SFS_MAX_WORLD_SIZE),
+};
+
+static const sfs_view defaults = {.batch_size = 1024,
+                                  .world_size = 1,
+                                  .block_size = 64,
+                                  .window = 65536,
+                                  .epochs = 10,
+                                  .order = SFS_ORDER_SHUFFLE,
+                                  .value_type = SFS_VALUE_TYPES,
+                                  .index_size = 4,
+                                  .formats = SFS_FORMAT_CSR};
+
+static uint64_t *number_of(const sfs_view *view, const struct key *key)
 {
-    while (words->name && words->value != value)
-        words++;
-    return words->name;
+    return (uint64_t *)(void *)((char *)(uintptr_t)view + key->offset);
 }
 
-const char *sfs_order_name(sfs_order_kind order)
+static int *word_of(const sfs_view *view, const struct key *key)
 {
-    return word_name(orders, (int)order);
+    return (int *)(void *)((char *)(uintptr_t)view + key->offset);
 }
 
-const char *sfs_tail_name(sfs_tail tail)
+static char **text_of(const sfs_view *view, const struct key *key)
 {
-    return word_name(tails, (int)tail);
+    return (char **)(void *)((char *)(uintptr_t)view + key->offset);
 }
 
-const char *sfs_value_dtype_name(const sfs_view *view)
+static const struct key *find_key(const char *name)
 {
-    return view->value_type < SFS_VALUE_TYPES ? sfs_value_types[view->value_type].name : "store";
+    for (size_t i = 0; i < SFS_VIEW_KEYS; i++)
+        if (!strcmp(keys[i].name, name))
+            return &keys[i];
+    return NULL;
 }
 
-const char *sfs_index_dtype_name(const sfs_view *view)
+const char *sfs_view_key_name(size_t key)
 {
-    return word_name(index_sizes, (int)view->index_dtype.size);
+    return keys[key].name;
+}
+
+bool sfs_view_key_is_number(size_t key)
+{
+    return keys[key].kind == NUMBER || keys[key].words == switches;
+}
+
+bool sfs_view_has_key(const char *name)
+{
+    return find_key(name);
+}
+
+sfs_status sfs_view_new(sfs_view **out, sfs_error *error)
+{
+    *out = malloc(sizeof **out);
+    if (!*out)
+        return sfs_fail_memory(error);
+    **out = defaults;
+    return 0;
+}
+
+void sfs_view_clear(sfs_view *view)
+{
+    for (size_t i = 0; i < SFS_TEXT_KEYS; i++)
+        free(view->texts[i]);
+    *view = defaults;
+}
+
+void sfs_view_free(sfs_view *view)
+{
+    if (view)
+        sfs_view_clear(view);
+    free(view);
+}
+
+sfs_status sfs_view_copy(const sfs_view *view, sfs_view *out, sfs_error *error)
+{
+    *out = *view;
+    memset(out->texts, 0, sizeof out->texts);
+    for (size_t i = 0; i < SFS_TEXT_KEYS; i++) {
+        out->texts[i] = view->texts[i] ? strdup(view->texts[i]) : NULL;
+        if (view->texts[i] && !out->texts[i]) {
+            sfs_view_clear(out);
+            return sfs_fail_memory(error);
+        }
+    }
+    return 0;
+}
+
+sfs_tail sfs_view_tail(const sfs_view *view)
+{
+    if (view->tail != SFS_TAIL_OF_ORDER)
+        return (sfs_tail)(view->tail - SFS_TAIL_GIVEN);
+    return view->order == SFS_ORDER_SEQUENTIAL ? SFS_TAIL_KEEP : SFS_TAIL_EVEN;
+}
+
+sfs_dtype sfs_view_index_dtype(const sfs_view *view)
+{
+    return (sfs_dtype){view->index_size == 2 ? 'u' : 'i', (uint32_t)view->index_size};
+}
+
+/* "a, b, c" of the names in words. */
+static void name_words(const struct word *words, char *out, size_t room)
+{
+    for (size_t used = 0; words->name; words++, used = strlen(out))
+        snprintf(out + used, room - used, "%s%s", used ? ", " : "", words->name);
 }
 
 static sfs_status take_word(const struct word *words, const char *key, const char *value, int *out,
                             sfs_error *error)
 {
-    char accepted[64] = "";
+    char accepted[96] = "";
     for (const struct word *word = words; word->name; word++) {
         if (!strcmp(word->name, value)) {
             *out = word->value;
             return 0;
         }
-        size_t used = strlen(accepted);
-        snprintf(accepted + used, sizeof accepted - used, "%s%s", used ? ", " : "", word->name);
     }
+    name_words(words, accepted, sizeof accepted);
     return sfs_fail(error, -EINVAL, "%s: expected one of %s, found \"%.80s\"", key, accepted,
                     value);
 }
 
-/* A number key of a view: where it is kept, and its range. */
-struct number_key {
-    const char *name;
-    size_t offset;
-    uint64_t min, max;
-};
-
-static const struct number_key numbers[] = {
-    {"batch_size", offsetof(sfs_view, batch_size), 1, SFS_MAX_BATCH_SIZE},
-    {"world_size", offsetof(sfs_view, world_size), 1, SFS_MAX_WORLD_SIZE},
-    {"seed", offsetof(sfs_view, seed), 0, UINT64_MAX},
-    {"block_size", offsetof(sfs_view, block_size), 1, SFS_MAX_ROWS},
-    {"window", offsetof(sfs_view, window), 1, SFS_MAX_ROWS},
-    {"epochs", offsetof(sfs_view, epochs), 0, UINT64_C(1) << 31},
-    {0},
-};
-
-static const struct number_key *find_number(const char *key)
-{
-    for (const struct number_key *number = numbers; number->name; number++)
-        if (!strcmp(number->name, key))
-            return number;
-    return NULL;
-}
-
-static sfs_status set_number(sfs_view *view, const struct number_key *number, const char *value,
+static sfs_status set_number(sfs_view *view, const struct key *key, const char *value,
                              sfs_error *error)
 {
     uint64_t parsed;
-    if (!sfs_number_parse(value, &parsed) || parsed < number->min || parsed > number->max)
+    if (!sfs_number_parse(value, &parsed) || parsed < key->min || parsed > key->max)
         return sfs_fail(error, -EINVAL,
                         "%s: expected a number from %" PRIu64 " to %" PRIu64 ", found \"%.80s\"",
-                        number->name, number->min, number->max, value);
-    memcpy((char *)view + number->offset, &parsed, sizeof parsed);
+                        key->name, key->min, key->max, value);
+    *number_of(view, key) = parsed;
+    return 0;
+}
+
+static sfs_status set_text(sfs_view *view, const struct key *key, const char *value,
+                           sfs_error *error)
+{
+    char **text = text_of(view, key);
+    bool is_default = !*value || (text == &view->texts[SFS_TEXT_LAYER] && !strcmp(value, "X"));
+    char *copy = is_default ? NULL : strdup(value);
+    if (!is_default && !copy)
+        return sfs_fail_memory(error);
+    if (text == &view->texts[SFS_TEXT_LAYER] && !*value)
+        return sfs_fail(error, -EINVAL, "layer: expected X, raw/X or the name of a layer");
+    free(*text);
+    *text = copy;
     return 0;
 }
 
@@ -126,7 +254,7 @@ static sfs_status set_formats(sfs_view *view, const char *value, sfs_error *erro
 
 static sfs_status set_value_type(sfs_view *view, const char *value, sfs_error *error)
 {
-    view->value_type = sfs_value_type_find(value);
+    view->value_type = (int)sfs_value_type_find(value);
     if (view->value_type < SFS_VALUE_TYPES || !strcmp(value, "store"))
         return 0;
     char accepted[128] = "store";
@@ -138,168 +266,91 @@ static sfs_status set_value_type(sfs_view *view, const char *value, sfs_error *e
                     value);
 }
 
-static sfs_status set_layer(sfs_view *view, const char *value, sfs_error *error)
-{
-    if (!*value || strlen(value) >= sizeof view->layer)
-        return sfs_fail(error, -EINVAL, "layer: expected X, raw/X or the name of a layer");
-    strcpy(view->layer, value);
-    view->layer_given = true;
-    return 0;
-}
-
-sfs_status sfs_view_new(sfs_view **out, sfs_error *error)
-{
-    *out = malloc(sizeof **out);
-    if (!*out)
-        return sfs_fail_memory(error);
-    **out = (sfs_view){.batch_size = 1024,
-                       .world_size = 1,
-                       .block_size = 64,
-                       .window = 65536,
-                       .epochs = 10,
-                       .order = SFS_ORDER_SHUFFLE,
-                       .tail = SFS_TAIL_EVEN,
-                       .formats = SFS_FORMAT_CSR,
-                       .layer = "X",
-                       .value_type = SFS_VALUE_TYPES,
-                       .index_dtype = {'i', 4}};
-    return 0;
-}
-
-void sfs_view_free(sfs_view *view)
-{
-    free(view);
-}
-
-bool sfs_view_has_key(const char *key)
-{
-    static const char *const others[] = {"order",       "tail",        "layer", "formats",
-                                         "value_dtype", "index_dtype", "lossy", NULL};
-    for (const char *const *other = others; *other; other++)
-        if (!strcmp(key, *other))
-            return true;
-    return find_number(key);
-}
-
-sfs_status sfs_view_set(sfs_view *view, const char *key, const char *value, sfs_error *error)
-{
-    const struct number_key *number = find_number(key);
-    int word = 0;
-    if (number)
-        return set_number(view, number, value, error);
-    if (!strcmp(key, "layer"))
-        return set_layer(view, value, error);
-    if (!strcmp(key, "formats"))
-        return set_formats(view, value, error);
-    if (!strcmp(key, "value_dtype"))
-        return set_value_type(view, value, error);
-    if (!strcmp(key, "index_dtype")) {
-        SFS_TRY(take_word(index_sizes, key, value, &word, error));
-        view->index_dtype = (sfs_dtype){word == 2 ? 'u' : 'i', (uint32_t)word};
-        return 0;
-    }
-    if (!strcmp(key, "lossy")) {
-        SFS_TRY(take_word(switches, key, value, &word, error));
-        view->lossy = word;
-        return 0;
-    }
-    if (!strcmp(key, "order")) {
-        SFS_TRY(take_word(orders, key, value, &word, error));
-        view->order = (sfs_order_kind)word;
-        return 0;
-    }
-    if (!strcmp(key, "tail")) {
-        SFS_TRY(take_word(tails, key, value, &word, error));
-        view->tail = (sfs_tail)word;
-        view->tail_given = true;
-        return 0;
-    }
-    return sfs_fail(error, -EINVAL,
-                    "expected one of the keys batch_size, world_size, seed, order, block_size, "
-                    "window, tail, layer, value_dtype, index_dtype, lossy, epochs, formats, found "
-                    "\"%.80s\"",
-                    key);
-}
-
-static const sfs_matrix *find_layer(const sfs_collection *collection, const char *layer)
-{
-    for (size_t i = 0; i < collection->matrix_count; i++)
-        if (!strcmp(sfs_layer_key(collection->matrices[i].name), layer))
-            return &collection->matrices[i];
-    return NULL;
-}
-
-static sfs_status unknown_layer(const sfs_collection *collection, const char *layer,
-                                sfs_error *error)
+static sfs_status unknown_key(const char *name, sfs_error *error)
 {
     char names[512] = "";
-    for (size_t i = 0; i < collection->matrix_count; i++) {
-        const char *name = sfs_layer_key(collection->matrices[i].name);
-        size_t used = strlen(names);
-        snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "", name);
+    for (size_t i = 0, used = 0; i < SFS_VIEW_KEYS; i++, used = strlen(names))
+        snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "", keys[i].name);
+    return sfs_fail(error, -EINVAL, "expected one of the keys %s, found \"%.80s\"", names, name);
+}
+
+sfs_status sfs_view_set(sfs_view *view, const char *name, const char *value, sfs_error *error)
+{
+    const struct key *key = find_key(name);
+    if (!key)
+        return unknown_key(name, error);
+    switch (key->kind) {
+    case NUMBER:
+        return set_number(view, key, value, error);
+    case WORD:
+        return take_word(key->words, name, value, word_of(view, key), error);
+    case TEXT:
+        return set_text(view, key, value, error);
+    case FORMATS:
+        return set_formats(view, value, error);
+    default:
+        return set_value_type(view, value, error);
     }
-    return sfs_fail(error, -EINVAL, "layer: expected one of the collection's (%s), found \"%s\"",
-                    *names ? names : "none", layer);
 }
 
-/* Refuses types that would lose values, unless that is asked for. */
-static sfs_status bind_form(const sfs_view *view, const sfs_matrix *matrix, sfs_csr_form *out,
-                            sfs_error *error)
+static char *formats_value(unsigned chosen)
 {
-    bool stored = view->value_type == SFS_VALUE_TYPES;
-    *out =
-        (sfs_csr_form){.values = stored ? matrix->dtype : sfs_value_types[view->value_type].dtype,
-                       .indices = view->index_dtype};
-    if (view->index_dtype.size == 2 && matrix->columns > UINT16_MAX + 1)
-        return sfs_fail(error, -EINVAL,
-                        "index_dtype: expected at most 65536 columns for uint16, found %" PRIu64
-                        " in %s",
-                        matrix->columns, view->layer);
-    if (stored || view->lossy || sfs_dtype_same(out->values, matrix->dtype))
-        return 0;
-    const char *name = sfs_value_types[view->value_type].name;
-    const sfs_misfit *misfit = &matrix->misfits[view->value_type];
-    if (!matrix->misfits_known)
-        return sfs_fail(error, -EINVAL,
-                        "value_dtype: expected a collection that says whether %s fits %s, found "
-                        "that it does not: convert the data again, or add lossy=1",
-                        view->layer, name);
-    if (misfit->found)
-        return sfs_fail(error, -EINVAL,
-                        "value_dtype: expected values that fit %s, found %s in row %" PRIu64
-                        " of %s: choose another dtype, or add lossy=1 for the nearest values",
-                        name, misfit->value, misfit->row, view->layer);
-    return 0;
+    char text[96] = "";
+    for (const struct word *word = formats; word->name; word++) {
+        size_t used = strlen(text);
+        if (chosen & (unsigned)word->value)
+            snprintf(text + used, sizeof text - used, "%s%s", used ? ";" : "", word->name);
+    }
+    return strdup(text);
 }
 
-sfs_status sfs_view_bind(const sfs_view *view, const sfs_collection *collection,
-                         sfs_bound_view *out, sfs_error *error)
+static const char *word_value(const sfs_view *view, const struct key *key)
 {
-    *out = (sfs_bound_view){.view = *view, .matrix = find_layer(collection, view->layer)};
-    if (!out->matrix && view->layer_given)
-        return unknown_layer(collection, view->layer, error);
-    if (out->matrix)
-        SFS_TRY(bind_form(view, out->matrix, &out->form, error));
-    if (view->order == SFS_ORDER_BLOCK && view->window % view->block_size != 0)
-        return sfs_fail(error, -EINVAL,
-                        "window: expected a multiple of block_size (%" PRIu64 "), found %" PRIu64,
-                        view->block_size, view->window);
-    if (!view->tail_given)
-        out->view.tail = view->order == SFS_ORDER_SEQUENTIAL ? SFS_TAIL_KEEP : SFS_TAIL_EVEN;
-    out->deal = (sfs_deal_spec){.n = out->matrix ? collection->rows : 0,
-                                .world_size = view->world_size,
-                                .batch_size = view->batch_size,
-                                .tail = out->view.tail};
-    out->steps = sfs_deal_steps(&out->deal);
-    return 0;
+    bool tail = key->words == tails;
+    int value = tail ? SFS_TAIL_GIVEN + (int)sfs_view_tail(view) : *word_of(view, key);
+    const struct word *word = key->words;
+    while (word->value != value)
+        word++;
+    return word->name;
 }
 
-sfs_order_spec sfs_bound_view_order(const sfs_bound_view *bound, uint64_t epoch)
+char *sfs_view_value(const sfs_view *view, size_t i)
 {
-    return (sfs_order_spec){.kind = bound->view.order,
-                            .n = bound->deal.n,
-                            .seed = bound->view.seed,
-                            .epoch = epoch,
-                            .block_size = bound->view.block_size,
-                            .window = bound->view.window};
+    const struct key *key = &keys[i];
+    char number[24];
+    switch (key->kind) {
+    case NUMBER:
+        snprintf(number, sizeof number, "%" PRIu64, *number_of(view, key));
+        return strdup(number);
+    case WORD:
+        return strdup(word_value(view, key));
+    case TEXT: {
+        const char *text = *text_of(view, key);
+        return strdup(text                                             ? text
+                      : text_of(view, key) == &view->texts[SFS_TEXT_LAYER] ? "X"
+                                                                       : "");
+    }
+    case FORMATS:
+        return formats_value(view->formats);
+    default:
+        return strdup(view->value_type < SFS_VALUE_TYPES ? sfs_value_types[view->value_type].name
+                                                         : "store");
+    }
+}
+
+bool sfs_view_is_default(const sfs_view *view, size_t i)
+{
+    const struct key *key = &keys[i];
+    sfs_view other = {.order = view->order};
+    switch (key->kind) {
+    case NUMBER:
+        return *number_of(view, key) == *number_of(&defaults, key);
+    case TEXT:
+        return !*text_of(view, key);
+    case FORMATS:
+        return view->formats == defaults.formats;
+    default:
+        return key->words == tails ? sfs_view_tail(view) == sfs_view_tail(&other)
+                                   : *word_of(view, key) == *word_of(&defaults, key);
+    }
 }

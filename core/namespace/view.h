@@ -1,56 +1,98 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A view: what its keys say, and what follows for a collection. */
+/* A view as its keys say it, before it meets a collection. docs/shufflefs.1 has the keys. */
 #ifndef SFS_NAMESPACE_VIEW_H
 #define SFS_NAMESPACE_VIEW_H
 
-#include "batch/csr_file.h"
+#include <stddef.h>
+
 #include "order/deal.h"
 #include "order/order.h"
 #include "shufflefs/view.h"
-#include "store/collection.h"
+#include "store/value_type.h"
 
 /* Rows of a batch, and ranks: so far, products of the two stay far from overflow. */
 #define SFS_MAX_BATCH_SIZE (UINT64_C(1) << 24)
 #define SFS_MAX_WORLD_SIZE (UINT64_C(1) << 24)
 
-/* Which names `ls` shows in a rank, one bit each. */
-enum { SFS_FORMAT_CSR = 1, SFS_FORMAT_DIR = 2 };
-
-struct sfs_view {
-    uint64_t batch_size, world_size, seed, block_size, window, epochs;
-    sfs_order_kind order;
-    sfs_tail tail;
-    bool tail_given; /* else it follows the order */
-    unsigned formats;
-    char layer[256];
-    bool layer_given;
-    size_t value_type;     /* of sfs_value_types; SFS_VALUE_TYPES: that of the matrix */
-    sfs_dtype index_dtype; /* int32, int64 or uint16 */
-    bool lossy;            /* values that do not fit value_type become the nearest that do */
+/* Which names `ls` shows in a rank, one bit each, in the order in which it shows them. */
+enum {
+    SFS_FORMAT_CSR = 1,
+    SFS_FORMAT_NPZ = 2,
+    SFS_FORMAT_NPY = 4,
+    SFS_FORMAT_H5AD = 8,
+    SFS_FORMAT_OBS_CSV = 16,
+    SFS_FORMAT_DIR = 32,
+    SFS_FORMATS = 6,
 };
 
-/* A view of one collection: checked, with what follows from both. */
-typedef struct sfs_bound_view {
-    sfs_view view;
-    const sfs_matrix *matrix; /* NULL: the collection has no X, and there are no batches */
-    sfs_csr_form form;        /* what its batches are made of */
-    sfs_deal_spec deal;
-    uint64_t steps; /* batches of a rank */
-} sfs_bound_view;
+typedef enum sfs_tail_key {
+    SFS_TAIL_OF_ORDER, /* even, or keep where order=sequential */
+    SFS_TAIL_GIVEN,    /* this one and the next: + sfs_tail */
+} sfs_tail_key;
 
-/* EINVAL where keys contradict each other or the collection. */
-sfs_status sfs_view_bind(const sfs_view *view, const sfs_collection *collection,
-                         sfs_bound_view *out, sfs_error *error);
+typedef enum sfs_split_method_key {
+    SFS_SPLIT_HASH,
+    SFS_SPLIT_EXACT,
+    SFS_SPLIT_STOCHASTIC,
+} sfs_split_method_key;
 
-/* What order_version, seed and the rest make of an epoch. */
-sfs_order_spec sfs_bound_view_order(const sfs_bound_view *bound, uint64_t epoch);
+/* The keys whose values are kept as they are spelled. */
+typedef enum sfs_text_key {
+    SFS_TEXT_LAYER,
+    SFS_TEXT_WHERE,
+    SFS_TEXT_GENES,
+    SFS_TEXT_GENES_FILE,
+    SFS_TEXT_ROWS_FILE,
+    SFS_TEXT_SPLIT,
+    SFS_TEXT_PART,
+    SFS_TEXT_STRATIFY,
+    SFS_TEXT_GROUP,
+    SFS_TEXT_FOLD,
+    SFS_TEXT_WEIGHT,
+    SFS_TEXT_BALANCE,
+    SFS_TEXT_PURE,
+    SFS_TEXT_CLASS_WEIGHTS,
+    SFS_TEXT_OBS,
+    SFS_TEXT_OBSM,
+    SFS_TEXT_KEYS,
+} sfs_text_key;
 
-/* The spelling of a view's order and tail. */
-const char *sfs_order_name(sfs_order_kind order);
-const char *sfs_tail_name(sfs_tail tail);
+struct sfs_view {
+    uint64_t batch_size, world_size, seed, block_size, window, epochs, split_seed;
+    uint64_t epoch_size; /* 0: as many as there are rows */
+    int order;           /* sfs_order_kind */
+    int tail;            /* sfs_tail_key */
+    int split_method;    /* sfs_split_method_key */
+    int value_type;      /* of sfs_value_types; SFS_VALUE_TYPES: that of the matrix */
+    int index_size;      /* bytes: 4 (int32), 8 (int64) or 2 (uint16) */
+    int lossy;           /* 1: values that do not fit value_type become the nearest that do */
+    unsigned formats;
+    char *texts[SFS_TEXT_KEYS]; /* owned; NULL: the default */
+};
 
-/* The spelling of its value_dtype and index_dtype. */
-const char *sfs_value_dtype_name(const sfs_view *view);
-const char *sfs_index_dtype_name(const sfs_view *view);
+/* Frees what the view owns, but not the view. */
+void sfs_view_clear(sfs_view *view);
+
+/* A deep copy, which the caller clears. ENOMEM. */
+sfs_status sfs_view_copy(const sfs_view *view, sfs_view *out, sfs_error *error);
+
+/* What the view's tail is, given or not. */
+sfs_tail sfs_view_tail(const sfs_view *view);
+
+sfs_dtype sfs_view_index_dtype(const sfs_view *view);
+
+enum { SFS_VIEW_KEYS = 31 };
+
+/* The keys, sorted by name. */
+const char *sfs_view_key_name(size_t key);
+
+/* Whether its values are numbers. */
+bool sfs_view_key_is_number(size_t key);
+
+/* The value of a key as it is spelled, malloc'ed. NULL when out of memory. */
+char *sfs_view_value(const sfs_view *view, size_t key);
+
+/* Whether the key has its default. */
+bool sfs_view_is_default(const sfs_view *view, size_t key);
 
 #endif

@@ -24,6 +24,25 @@ static uint64_t repeated_of(uint64_t n, uint64_t first, uint64_t count)
     return past < count ? past : count;
 }
 
+bool sfs_deal_find(const sfs_deal_spec *spec, uint64_t position, sfs_deal_place *out)
+{
+    uint64_t world = spec->world_size, global = world * spec->batch_size;
+    uint64_t full = spec->n / global, rest = spec->n % global, step = position / global;
+    uint64_t at = position % global;
+    if (step < full) {
+        *out = (sfs_deal_place){at / spec->batch_size, step, at % spec->batch_size};
+        return true;
+    }
+    /* In the last step, ranks below `longer` have runs of one row more. */
+    uint64_t q = rest / world, m = rest % world;
+    uint64_t longer = spec->tail == SFS_TAIL_KEEP ? m : spec->tail == SFS_TAIL_PAD && m ? world : 0;
+    if (step > full || step >= sfs_deal_steps(spec) || at >= world * q + longer)
+        return false;
+    uint64_t rank = at < longer * (q + 1) ? at / (q + 1) : (at - longer) / q;
+    *out = (sfs_deal_place){rank, step, at - rank * q - (rank < longer ? rank : longer)};
+    return true;
+}
+
 sfs_deal_run sfs_deal_batch(const sfs_deal_spec *spec, uint64_t rank, uint64_t step)
 {
     uint64_t world = spec->world_size, global = world * spec->batch_size;

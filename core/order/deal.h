@@ -3,6 +3,7 @@
 #ifndef SFS_ORDER_DEAL_H
 #define SFS_ORDER_DEAL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* What the last step of an epoch does, when fewer than world_size x batch_size positions are left.
@@ -31,5 +32,13 @@ uint64_t sfs_deal_steps(const sfs_deal_spec *spec);
 
 /* Batch `step` of `rank`; step < sfs_deal_steps, rank < world_size. */
 sfs_deal_run sfs_deal_batch(const sfs_deal_spec *spec, uint64_t rank, uint64_t step);
+
+/* Where a position is dealt, at or past n (where tail=pad wraps). */
+typedef struct sfs_deal_place {
+    uint64_t rank, step, slot; /* slot: the row's place in the batch */
+} sfs_deal_place;
+
+/* False where the epoch does not deal it. */
+bool sfs_deal_find(const sfs_deal_spec *spec, uint64_t position, sfs_deal_place *out);
 
 #endif

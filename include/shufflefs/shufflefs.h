@@ -18,6 +18,7 @@
 #include "shufflefs/collection.h"
 #include "shufflefs/error.h"
 #include "shufflefs/memory.h"
+#include "shufflefs/named_view.h"
 #include "shufflefs/tree.h"
 #include "shufflefs/version.h"
 #include "shufflefs/view.h"

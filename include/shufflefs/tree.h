@@ -27,12 +27,13 @@ enum { SFS_NAME_MAX = 255 };
 
 typedef struct sfs_attributes {
     bool directory;
+    bool link;     /**< a symbolic link; size is that of its target */
     uint64_t size; /**< bytes of a file, exact */
 } sfs_attributes;
 
 typedef struct sfs_entry {
     char name[SFS_NAME_MAX + 1];
-    sfs_node node; /**< borrowed: holds no reference */
+    sfs_node node; /**< borrowed: holds no reference; 0: the name has none before its look-up */
     bool directory;
 } sfs_entry;
 
@@ -40,6 +41,21 @@ typedef struct sfs_entry {
  * outlives it; the caller closes it. EINVAL when the view does not suit the collection. */
 SFS_API sfs_status sfs_tree_open(const sfs_collection *collection, const sfs_view *view,
                                  sfs_tree **out, sfs_error *error);
+
+/** How many bytes the rows, genes and draws of views may take that no file is being made of
+ * (default: 1/32 of the memory there is); what was given up is worked out again when it is used. */
+SFS_API void sfs_tree_set_view_cache(sfs_tree *tree, uint64_t bytes);
+
+/** Gives what `.shufflefs/stats.json` holds: a malloc'ed text, always of the same length. */
+typedef char *sfs_stats_source(void *context);
+
+/** Has stats.json be what `stats` gives; to be called before the tree is used. */
+SFS_API void sfs_tree_set_stats(sfs_tree *tree, sfs_stats_source *stats, void *context);
+
+/** The name in the root of a view that was looked up long ago and is not used, where so many are
+ * known that there is soon no room for others; malloc'ed, or NULL. A kernel that remembers it should
+ * forget it. */
+SFS_API char *sfs_tree_oldest_view(sfs_tree *tree);
 
 /** Files opened from it are closed before. Accepts NULL. */
 SFS_API void sfs_tree_close(sfs_tree *tree);
@@ -52,8 +68,22 @@ SFS_API uint64_t sfs_tree_logical_size(const sfs_tree *tree);
 SFS_API sfs_status sfs_lookup(sfs_tree *tree, sfs_node parent, const char *name, sfs_node *out,
                               sfs_error *error);
 
+/** Whether looking up `name` in a directory (or, with NULL, using node itself) may have to work
+ * out a view first, or something else that can take long. */
+SFS_API bool sfs_takes_long(sfs_tree *tree, sfs_node node, const char *name);
+
+enum { SFS_LINK_MAX = 1100 };
+
+/** The target of a symbolic link, relative to the directory that it is in. EINVAL where node is no
+ * link. */
+SFS_API sfs_status sfs_readlink(sfs_tree *tree, sfs_node node, char target[SFS_LINK_MAX + 1],
+                                sfs_error *error);
+
 /** Finds a path such as "epoch_0/rank_1/batch_3.csr" from the root; as sfs_lookup. */
 SFS_API sfs_status sfs_resolve(sfs_tree *tree, const char *path, sfs_node *out, sfs_error *error);
+
+/** Adds a reference to one that is held already. */
+SFS_API void sfs_refer(sfs_tree *tree, sfs_node node);
 
 /** Gives back `count` references that lookups gave. */
 SFS_API void sfs_forget(sfs_tree *tree, sfs_node node, uint64_t count);
@@ -111,10 +141,10 @@ typedef struct sfs_batch {
 } sfs_batch;
 
 /** False where node is no batch's file. */
-SFS_API bool sfs_batch_of(const sfs_tree *tree, sfs_node node, sfs_batch *out);
+SFS_API bool sfs_batch_of(sfs_tree *tree, sfs_node node, sfs_batch *out);
 
 /** The file of another batch of the same stream. False where there is no such batch. */
-SFS_API bool sfs_batch_node(const sfs_tree *tree, const sfs_batch *batch, sfs_node *out);
+SFS_API bool sfs_batch_node(sfs_tree *tree, const sfs_batch *batch, sfs_node *out);
 
 /** Whether reading the file takes more than copying what is mapped. */
 SFS_API bool sfs_file_is_decoded(const sfs_file *file);

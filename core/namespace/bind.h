@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A view of one collection: its keys checked, its rows, genes and draws worked out. */
+#ifndef SFS_NAMESPACE_BIND_H
+#define SFS_NAMESPACE_BIND_H
+
+#include "batch/csr_file.h"
+#include "namespace/view.h"
+#include "select/view_rows.h"
+#include "store/collection.h"
+
+/* Immutable once made. */
+typedef struct sfs_bound_view {
+    sfs_view view;            /* owned */
+    const sfs_matrix *matrix; /* NULL: the collection has no X, and there are no batches */
+    const sfs_table *genes_of; /* the table whose rows are the matrix's columns; NULL: none is */
+    sfs_csr_form form;        /* what its batches are made of */
+    uint64_t columns;         /* of its batches */
+    sfs_view_rows rows;       /* owned: what an epoch is an order of */
+    sfs_deal_spec deal;
+    uint64_t steps; /* batches of a rank */
+} sfs_bound_view;
+
+/* EINVAL where keys contradict each other or the collection; EIO where it is damaged; ENOMEM. What
+ * the files say that keys name is read from beneath `directory` (a descriptor; AT_FDCWD: the
+ * working directory). The caller clears *out. */
+sfs_status sfs_view_bind(const sfs_view *view, const sfs_collection *collection, int directory,
+                         sfs_bound_view *out, sfs_error *error);
+void sfs_bound_view_clear(sfs_bound_view *bound);
+
+/* Bytes of memory that it holds. */
+uint64_t sfs_bound_view_memory(const sfs_bound_view *bound);
+
+/* What order_version, seed and the rest make of an epoch. */
+sfs_order_spec sfs_bound_view_order(const sfs_bound_view *bound, uint64_t epoch);
+
+/* Whether a row's place in an epoch can be told: not where rows are drawn, or are a list. */
+bool sfs_bound_view_has_where(const sfs_bound_view *bound);
+
+/* The name of the matrix as the key `layer` spells it. */
+const char *sfs_bound_view_layer(const sfs_bound_view *bound);
+
+#endif

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From what a node stands for to its file. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "namespace/describe.h"
+#include "namespace/place.h"
+#include "namespace/rows_name.h"
+#include "namespace/view_name.h"
+
+/* A batch's rows are dealt from its address. */
+static sfs_status deal_rows(const sfs_tree *tree, const sfs_bound_view *view,
+                            const sfs_matrix *matrix, const sfs_address *address,
+                            sfs_row_list *out, uint64_t *repeated, sfs_error *error)
+{
+    sfs_order_spec order = sfs_bound_view_order(view, address->epoch);
+    sfs_deal_run run = sfs_deal_batch(&view->deal, address->rank, address->batch);
+    *repeated = run.repeated;
+    return sfs_row_list_deal(tree->collection, matrix, &view->rows, &order, run, out, error);
+}
+
+static sfs_status make_batch(const sfs_tree *tree, const sfs_place *place, sfs_file **out,
+                             sfs_error *error)
+{
+    const sfs_bound_view *view = place->view;
+    const sfs_address *address = &place->address;
+    sfs_row_list rows;
+    uint64_t repeated;
+    SFS_TRY(deal_rows(tree, view, view->matrix, address, &rows, &repeated, error));
+    if (address->kind >= SFS_ADDRESS_ARRAY)
+        return sfs_csr_array_open(&rows, &view->form,
+                                  (sfs_csr_array)(address->kind - SFS_ADDRESS_ARRAY), out, error);
+    sfs_csr_header header = {.epoch = (int64_t)address->epoch,
+                             .rank = (int64_t)address->rank,
+                             .batch = (int64_t)address->batch,
+                             .seed = view->view.seed,
+                             .repeated = repeated};
+    return sfs_csr_open(&rows, &view->form, &header, out, error);
+}
+
+static sfs_status make_address(const sfs_tree *tree, const sfs_place *place, sfs_file **out,
+                               sfs_error *error)
+{
+    if (sfs_address_is_directory(&place->address))
+        return sfs_fail(error, -EISDIR, "expected a file, found a directory");
+    return make_batch(tree, place, out, error);
+}
+
+static sfs_status make_rows(const sfs_tree *tree, const sfs_place *place, sfs_file **out,
+                            sfs_error *error)
+{
+    const sfs_bound_view *view = place->view;
+    sfs_csr_header header = {.epoch = -1, .rank = -1, .batch = -1, .seed = view->view.seed};
+    sfs_row_list rows;
+    SFS_TRY(sfs_rows_name_list(place->text, tree->collection, view->matrix, &rows, error));
+    return sfs_csr_open(&rows, &view->form, &header, out, error);
+}
+
+static sfs_status make_matrix(const sfs_tree *tree, const sfs_fixed *fixed, sfs_file **out,
+                              sfs_error *error)
+{
+    const sfs_csr_form form = {
+        .values = fixed->matrix->dtype, .indices = {'i', 4}, .whole = true};
+    sfs_row_list rows;
+    SFS_TRY(
+        sfs_row_list_run(tree->collection, fixed->matrix, 0, fixed->matrix->rows, &rows, error));
+    return sfs_csr_array_open(&rows, &form, fixed->array, out, error);
+}
+
+/* Takes a malloc'ed text, NULL when out of memory, over. */
+static sfs_status make_text(const sfs_tree *tree, char *text, sfs_file **out, sfs_error *error)
+{
+    SFS_AUTO_FREE char *owned = text;
+    return text ? sfs_text_copy_open(tree->collection, text, strlen(text), out, error)
+                : sfs_fail_memory(error);
+}
+
+static sfs_status make_stats(sfs_tree *tree, sfs_file **out, sfs_error *error)
+{
+    return make_text(tree, tree->stats ? tree->stats(tree->stats_context) : strdup("{}\n"), out,
+                     error);
+}
+
+static sfs_status make_fixed(sfs_tree *tree, const sfs_place *place, sfs_file **out,
+                             sfs_error *error)
+{
+    const sfs_fixed *fixed = place->fixed;
+    switch (fixed->kind) {
+    case SFS_FIXED_TEXT:
+        return sfs_text_file_open(tree->collection, fixed->text, fixed->text_size, out, error);
+    case SFS_FIXED_STATS:
+        return make_stats(tree, out, error);
+    case SFS_FIXED_VIEW_JSON:
+        return make_text(tree, sfs_describe_view(tree->collection, place->view), out, error);
+    case SFS_FIXED_COLUMN:
+        return sfs_column_file_open(tree->collection, fixed->column, fixed->form, out, error);
+    case SFS_FIXED_MATRIX:
+        return make_matrix(tree, fixed, out, error);
+    default:
+        return sfs_fail(error, -EISDIR, "expected a file, found a directory");
+    }
+}
+
+/* Why a name in the root is no view; or that it is one. */
+static char *explain(sfs_tree *tree, const char *name)
+{
+    sfs_view *view;
+    sfs_bound_view bound;
+    sfs_error error;
+    char *text = NULL;
+    sfs_status status = sfs_view_name_parse(name, &view, &error);
+    SFS_AUTO_FREE char *canonical = status ? NULL : sfs_view_name(view);
+    if (!status) {
+        status = sfs_view_bind(view, tree->collection, tree->collection->files.directory, &bound,
+                               &error);
+        sfs_view_free(view);
+    }
+    if (status) {
+        status = asprintf(&text, "%s\n", error.message);
+        return status < 0 ? NULL : text;
+    }
+    int written = asprintf(&text,
+                           "This is a view: %" PRIu64 " rows, %" PRIu64 " columns, %" PRIu64
+                           " batches a rank; its name is %s\n",
+                           bound.deal.n, bound.columns, bound.steps, canonical ? canonical : "");
+    sfs_bound_view_clear(&bound);
+    return written < 0 ? NULL : text;
+}
+
+static void print_place(FILE *out, const sfs_bound_view *view, uint64_t position)
+{
+    sfs_deal_place dealt;
+    for (; sfs_deal_find(&view->deal, position, &dealt); position += view->deal.n)
+        fprintf(out, "rank_%" PRIu64 "/batch_%" PRIu64 " %" PRIu64 "\n", dealt.rank, dealt.step,
+                dealt.slot);
+}
+
+/* Where the epoch deals a row: nowhere, once, or, as it pads, several times. */
+static sfs_status make_where(const sfs_tree *tree, const sfs_place *place, sfs_file **out,
+                             sfs_error *error)
+{
+    const sfs_bound_view *view = place->view;
+    sfs_order_spec spec = sfs_bound_view_order(view, place->address.epoch);
+    sfs_order order;
+    char *text = NULL;
+    size_t size;
+    uint64_t index, position = 0;
+    FILE *stream = open_memstream(&text, &size);
+    if (!stream)
+        return sfs_fail_memory(error);
+    sfs_status status = 0;
+    if (view->deal.n && sfs_view_rows_find(&view->rows, place->row, &index)) {
+        status = sfs_order_open(&order, &spec, error);
+        if (!status)
+            status = sfs_order_position(&order, index, &position, error);
+        if (!status)
+            print_place(stream, view, position);
+        sfs_order_close(&order);
+    }
+    bool complete = !fclose(stream);
+    if (!status)
+        return make_text(tree, complete ? text : NULL, out, error);
+    free(text);
+    return status;
+}
+
+static sfs_status make_in_batch(const sfs_tree *tree, const sfs_place *place, sfs_file **out,
+                                sfs_error *error)
+{
+    const sfs_fixed *fixed = place->fixed;
+    const sfs_bound_view *view = place->view;
+    sfs_row_list rows;
+    uint64_t repeated;
+    if (sfs_fixed_is_directory(fixed))
+        return sfs_fail(error, -EISDIR, "expected a file, found a directory");
+    SFS_TRY(deal_rows(tree, view, fixed->matrix ? fixed->matrix : view->matrix, &place->address,
+                      &rows, &repeated, error));
+    if (!fixed->matrix)
+        return sfs_column_rows_file_open(&rows, fixed->column, fixed->form, out, error);
+    sfs_csr_form form = {.values = fixed->matrix->dtype, .indices = view->form.indices};
+    return sfs_csr_array_open(&rows, &form, fixed->array, out, error);
+}
+
+static sfs_status make_of_text(sfs_tree *tree, const sfs_place *place, sfs_file **out,
+                               sfs_error *error)
+{
+    switch (place->text_kind) {
+    case SFS_TEXT_ROWS:
+        return make_rows(tree, place, out, error);
+    case SFS_TEXT_EXPLAIN:
+        return make_text(tree, explain(tree, place->text), out, error);
+    case SFS_TEXT_WHERE:
+        return make_where(tree, place, out, error);
+    case SFS_TEXT_BATCH:
+        return make_in_batch(tree, place, out, error);
+    default:
+        return sfs_fail(error, -EINVAL, "expected a file, found a symbolic link");
+    }
+}
+
+sfs_status sfs_place_make_file(sfs_tree *tree, const sfs_place *place, sfs_file **out,
+                               sfs_error *error)
+{
+    if (place->kind == SFS_PLACE_FIXED)
+        return make_fixed(tree, place, out, error);
+    if (place->kind == SFS_PLACE_ADDRESS)
+        return make_address(tree, place, out, error);
+    return make_of_text(tree, place, out, error);
+}
