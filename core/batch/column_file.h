@@ -18,6 +18,12 @@ extern const char *const sfs_column_suffixes[SFS_COLUMN_FORMS];
 
 bool sfs_column_has_form(const sfs_column *column, sfs_column_form form);
 
+/* The type of the elements in the form SFS_COLUMN_NPY or SFS_COLUMN_MASK. */
+sfs_dtype sfs_column_form_dtype(const sfs_column *column, sfs_column_form form);
+
+/* The number of rows of the whole column. */
+uint64_t sfs_column_rows(const sfs_column *column);
+
 /* The column has that form. The caller closes the file. */
 sfs_status sfs_column_file_open(const sfs_collection *collection, const sfs_column *column,
                                 sfs_column_form form, sfs_file **out, sfs_error *error);
