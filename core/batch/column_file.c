@@ -25,6 +25,17 @@ sfs_dtype sfs_column_form_dtype(const sfs_column *column, sfs_column_form form)
     return form == SFS_COLUMN_MASK ? (sfs_dtype){'b', 1} : column->dtype;
 }
 
+uint32_t sfs_column_form_columns(const sfs_column *column, sfs_column_form form)
+{
+    return form == SFS_COLUMN_NPY && column->matrix ? column->columns : 0;
+}
+
+uint64_t sfs_column_form_size(const sfs_column *column, sfs_column_form form)
+{
+    uint32_t columns = sfs_column_form_columns(column, form);
+    return (uint64_t)sfs_column_form_dtype(column, form).size * (columns ? columns : 1);
+}
+
 static uint64_t array_bytes(const sfs_array *array)
 {
     return array->count * array->dtype.size;
@@ -59,7 +70,8 @@ sfs_status sfs_column_file_open(const sfs_collection *collection, const sfs_colu
         return 0;
     }
     if (form != SFS_COLUMN_TEXT) {
-        sfs_npy_header(sfs_column_form_dtype(column, form), sfs_column_rows(column), 0, file->head);
+        sfs_npy_header(sfs_column_form_dtype(column, form), sfs_column_rows(column),
+                       sfs_column_form_columns(column, form), file->head);
         sfs_file_add(file, sfs_part_memory, SFS_NPY_HEADER, 1)->memory = file->head;
     }
     if (form == SFS_COLUMN_NPY && column->kind == SFS_COLUMN_STRING)

@@ -47,12 +47,13 @@ static sfs_status check_sizes(const struct gather *gather, sfs_column_form form,
     return 0;
 }
 
-/* Bytes [within, within + length) of an element of an array. */
-static sfs_status copy_item(const sfs_array *array, uint64_t i, uint64_t within, uint64_t length,
-                            uint8_t *out, sfs_error *error)
+/* Bytes [within, within + length) of a row of an array, whose rows have `size` bytes. */
+static sfs_status copy_items(const sfs_array *array, uint64_t row, uint64_t size, uint64_t within,
+                             uint64_t length, uint8_t *out, sfs_error *error)
 {
-    SFS_TRY(sfs_array_verify(array, i, 1, error));
-    memcpy(out, array->items + i * array->dtype.size + within, length);
+    uint64_t at = row * size + within;
+    SFS_TRY(sfs_map_verify(array->map, SFS_NPY_HEADER + at, length, error));
+    memcpy(out, array->items + at, length);
     return 0;
 }
 
@@ -80,7 +81,7 @@ static sfs_status gather(const sfs_part *part, sfs_column_form form, uint64_t sk
     bool is_string = form == SFS_COLUMN_NPY && column->kind == SFS_COLUMN_STRING;
     struct gather gather = {.column = column};
     uint8_t *out = sfs_sink_room(sink, length);
-    uint64_t size = part->dtype.size, end = skip + length;
+    uint64_t size = sfs_column_form_size(column, form), end = skip + length;
     while (skip < end) {
         uint64_t i = skip / size, within = skip % size;
         uint64_t taken = size - within < end - skip ? size - within : end - skip;
@@ -90,7 +91,7 @@ static sfs_status gather(const sfs_part *part, sfs_column_form form, uint64_t sk
         const sfs_array *array = form == SFS_COLUMN_MASK ? &found->mask : &found->values;
         row -= found->first_row;
         SFS_TRY(is_string ? copy_string(&found->strings, row, size, within, taken, out, error)
-                          : copy_item(array, row, within, taken, out, error));
+                          : copy_items(array, row, size, within, taken, out, error));
         out += taken;
         skip += taken;
     }
@@ -115,10 +116,10 @@ static sfs_part *add(sfs_file *file, const sfs_row_list *rows, uint64_t count,
                      const sfs_column *column, sfs_column_form form, uint64_t alignment)
 {
     sfs_part_read *read = form == SFS_COLUMN_MASK ? read_mask : read_values;
-    sfs_dtype dtype = sfs_column_form_dtype(column, form);
-    sfs_part *part = sfs_file_add(file, read, count * dtype.size, alignment);
+    uint64_t size = sfs_column_form_size(column, form);
+    sfs_part *part = sfs_file_add(file, read, count * size, alignment);
     part->column = column;
-    part->dtype = dtype;
+    part->dtype = sfs_column_form_dtype(column, form);
     part->rows = rows;
     return part;
 }
@@ -146,7 +147,8 @@ sfs_status sfs_column_rows_file_open(sfs_row_list *rows, const sfs_column *colum
     sfs_file *file = *out;
     file->rows = *rows;
     *rows = (sfs_row_list){0};
-    sfs_npy_header(sfs_column_form_dtype(column, form), file->rows.count, 0, file->head);
+    sfs_npy_header(sfs_column_form_dtype(column, form), file->rows.count,
+                   sfs_column_form_columns(column, form), file->head);
     sfs_file_add(file, sfs_part_memory, SFS_NPY_HEADER, 1)->memory = file->head;
     sfs_column_add_rows(file, column, form, 1);
     return 0;

@@ -6,8 +6,8 @@
 #include "batch/column_file.h"
 
 /* Adds a part with the column's elements, in the form SFS_COLUMN_NPY or SFS_COLUMN_MASK (which the
- * column has), for the rows of the file: file->rows, all below the column's rows. Its type is
- * sfs_column_form_dtype. */
+ * column has), for the rows of the file: file->rows, all below the column's rows. Their type is
+ * sfs_column_form_dtype; each row takes sfs_column_form_size bytes. */
 sfs_part *sfs_column_add_rows(sfs_file *file, const sfs_column *column, sfs_column_form form,
                               uint64_t alignment);
 

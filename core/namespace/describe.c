@@ -30,6 +30,19 @@ static json_t *describe_table(const sfs_table *table)
     return columns;
 }
 
+static json_t *describe_obsm(const sfs_table *table)
+{
+    json_t *arrays = json_array();
+    for (size_t i = 0; i < table->column_count; i++) {
+        const sfs_column *column = &table->columns[i];
+        char typestr[SFS_TYPESTR];
+        sfs_dtype_typestr(column->dtype, typestr);
+        json_array_append_new(arrays, json_pack("{s:s, s:s, s:I}", "name", column->name, "dtype",
+                                                typestr, "columns", (json_int_t)column->columns));
+    }
+    return arrays;
+}
+
 static json_t *describe_matrix(const sfs_matrix *matrix)
 {
     char typestr[SFS_TYPESTR];
@@ -69,14 +82,15 @@ char *sfs_describe_dataset(const sfs_collection *collection, const sfs_bound_vie
             json_array_append_new(layers, json_string(sfs_layer_name(matrix->name)));
     }
     json_t *root = json_pack(
-        "{s:s, s:i, s:I, s:I, s:I, s:I, s:s, s:o, s:o, s:o, s:o, s:[], s:o, s:I, s:I}", "format",
-        "shufflefs", "version", SFS_FORMAT_VERSION, "generation",
+        "{s:s, s:i, s:I, s:I, s:I, s:I, s:s, s:o, s:o, s:o, s:o, s:o, s:[], s:o, s:I, s:I}",
+        "format", "shufflefs", "version", SFS_FORMAT_VERSION, "generation",
         (json_int_t)collection->generation, "rows", (json_int_t)collection->rows, "variables",
         (json_int_t)(view->matrix ? view->matrix->columns : collection->variables), "nnz",
         (json_int_t)(view->matrix ? view->matrix->nnz : 0), "layer", view->view.layer, "layers",
         layers, "matrices", matrices, "obs", describe_table(&collection->obs), "var",
-        describe_table(&collection->var), "views", "view", describe_view(view), "batches_per_rank",
-        (json_int_t)view->steps, "epoch_limit", (json_int_t)sfs_address_epochs(view));
+        describe_table(&collection->var), "obsm", describe_obsm(&collection->obsm), "views", "view",
+        describe_view(view), "batches_per_rank", (json_int_t)view->steps, "epoch_limit",
+        (json_int_t)sfs_address_epochs(view));
     if (root && collection->has_raw_var)
         json_object_set_new(root, "raw_var", describe_table(&collection->raw_var));
     char *text = root ? json_dumps(root, JSON_INDENT(1)) : NULL;
@@ -141,6 +155,7 @@ char *sfs_describe_readme(const sfs_collection *collection, const sfs_bound_view
     fputs("obs/ and var/ have a file a column: COL.npy for np.load (categories as codes, named by\n"
           "COL.categories.txt, a line each; -1 is missing), COL.mask.npy where values may be\n"
           "missing, COL.txt for strings. _index.txt has the names of the rows.\n"
+          "obsm/KEY.npy, where there are any, are arrays with a row for each of obs.\n"
           "X/, layers/NAME/ and raw/X/, where there are any, are whole matrices as three .npy "
           "files.\n"
           "dataset.json describes all of this to programs.\n",

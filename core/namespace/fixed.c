@@ -120,6 +120,7 @@ static bool add_root(struct growing *growing)
            add(growing, 0, SFS_FIXED_TEXT, "dataset.json") &&
            add(growing, 0, SFS_FIXED_DIRECTORY, "obs") &&
            add(growing, 0, SFS_FIXED_DIRECTORY, "var") &&
+           (!collection->has_obsm || add(growing, 0, SFS_FIXED_DIRECTORY, "obsm")) &&
            add(growing, 0, SFS_FIXED_ROWS_DIRECTORY, "rows") &&
            (!sfs_collection_matrix(collection, "X") || add(growing, 0, SFS_FIXED_DIRECTORY, "X")) &&
            (!has_layers(collection) || add(growing, 0, SFS_FIXED_DIRECTORY, "layers")) &&
@@ -139,6 +140,8 @@ static bool add_children(struct growing *growing, size_t index)
         return add_matrix(growing, index, matrix);
     if (!strcmp(node->name, "obs"))
         return add_table(growing, index, &collection->obs);
+    if (!strcmp(node->name, "obsm"))
+        return add_table(growing, index, &collection->obsm);
     if (!strcmp(node->name, "var"))
         return add_table(growing, index, in_root ? &collection->var : &collection->raw_var);
     if (!strcmp(node->name, "layers"))
