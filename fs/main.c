@@ -52,6 +52,7 @@ static int run(const sfs_options *options)
     if (status) {
         exit_status = fail(status, &error);
     } else {
+        sfs_tree_set_view_cache(tree, options->view_cache_size);
         exit_status =
             options->cat ? sfs_cat(tree, options->cat) : sfs_session_run(options, collection, tree);
         sfs_tree_close(tree);

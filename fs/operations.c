@@ -17,8 +17,12 @@ enum {
     STATFS_BLOCK = 4096,
 };
 
+/* What the kernel takes for "has no inode number yet". */
+static const uint64_t unknown_node = UINT32_MAX;
+
 /* Nothing changes while it is mounted: as long as the kernel can count. */
 static const double forever = DBL_MAX;
+static const double moment = 1;
 
 static sfs_daemon *daemon_of(fuse_req_t request)
 {
@@ -37,6 +41,7 @@ int sfs_daemon_open(sfs_daemon *daemon, sfs_tree *tree, const sfs_collection *co
     *daemon = (sfs_daemon){.collection = collection, .tree = tree, .cache = options->cache};
     sfs_collection_stat(collection, &daemon->owner);
     sfs_collection_will_need(collection);
+    sfs_later_open(&daemon->later);
     if (!pthread_key_create(&daemon->reader, free_reader)) {
         if (!sfs_batches_open(tree, options->cache_size, &daemon->batches, &error))
             return 0;
@@ -58,6 +63,11 @@ int sfs_daemon_start(sfs_daemon *daemon, const sfs_options *options)
         depth = 0; /* takes no threads */
     }
     return 0;
+}
+
+void sfs_daemon_finish(sfs_daemon *daemon)
+{
+    sfs_later_close(&daemon->later);
 }
 
 /* The main thread's own reader goes with it: destructors run for threads that end. */
@@ -99,7 +109,9 @@ static void fill_stat(const sfs_daemon *daemon, sfs_node node, const sfs_attribu
                          .st_mtim = daemon->owner.st_mtim,
                          .st_ctim = daemon->owner.st_mtim};
     /* Who may read a directory may enter it. */
-    out->st_mode = attributes->directory ? S_IFDIR | readable | readable >> 2 : S_IFREG | readable;
+    out->st_mode = attributes->link        ? S_IFLNK | 0777
+                   : attributes->directory ? S_IFDIR | readable | readable >> 2
+                                           : S_IFREG | readable;
 }
 
 /* The file of a batch, whose size is asked for, will be opened next: it is kept where that finds
@@ -142,9 +154,30 @@ static void on_init(void *userdata, struct fuse_conn_info *connection)
         ~(unsigned)(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE);
 }
 
-/* A name that does not exist is remembered too, except in the root, where views come and go. */
-static void on_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
+/* Has a thread of its own answer what may take long. */
+static void answer(const sfs_late_request *late, const char *name)
 {
+    sfs_daemon *daemon = daemon_of(late->request);
+    if (!sfs_takes_long(daemon->tree, late->node, name) || !sfs_later_answer(&daemon->later, late))
+        late->answer(late);
+}
+
+/* The kernel remembers views for long: where it remembers too many, it is told to forget one. Not
+ * to be done while a look-up in the root waits for its answer. */
+static void forget_oldest_view(sfs_daemon *daemon)
+{
+    char *name = sfs_tree_oldest_view(daemon->tree);
+    if (name)
+        fuse_lowlevel_notify_inval_entry(daemon->session, SFS_ROOT, name, strlen(name));
+    free(name);
+}
+
+/* A name that does not exist is remembered too, except in the root, where views come and go. */
+static void answer_lookup(const sfs_late_request *late)
+{
+    fuse_req_t request = late->request;
+    fuse_ino_t parent = late->node;
+    const char *name = late->name;
     sfs_daemon *daemon = daemon_of(request);
     struct fuse_entry_param entry = {0};
     sfs_error error;
@@ -154,6 +187,9 @@ static void on_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
         status = fill_entry(daemon, node, &entry, &error);
         if (status)
             sfs_forget(daemon->tree, node, 1);
+        /* A name may be taken away from a view, and given to another. */
+        if (parent == SFS_ROOT && *name != '@' && sfs_takes_long(daemon->tree, parent, name))
+            entry.entry_timeout = moment;
     }
     if (status == -ENOENT && parent != SFS_ROOT) {
         entry.entry_timeout = forever;
@@ -163,6 +199,16 @@ static void on_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
         reply_failure(request, status, &error);
     else if (fuse_reply_entry(request, &entry) == -ENOENT && entry.ino)
         sfs_forget(daemon->tree, entry.ino, 1); /* the request was interrupted */
+    if (parent == SFS_ROOT && *name == '@')
+        forget_oldest_view(daemon);
+}
+
+static void on_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
+{
+    answer(
+        &(sfs_late_request){
+            .request = request, .node = parent, .name = name, .answer = answer_lookup},
+        name);
 }
 
 static void on_forget(fuse_req_t request, fuse_ino_t node, uint64_t count)
@@ -178,9 +224,10 @@ static void on_forget_multi(fuse_req_t request, size_t count, struct fuse_forget
     fuse_reply_none(request);
 }
 
-static void on_getattr(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
+static void answer_getattr(const sfs_late_request *late)
 {
-    (void)info;
+    fuse_req_t request = late->request;
+    fuse_ino_t node = late->node;
     struct fuse_entry_param entry;
     sfs_error error;
     sfs_status status = fill_entry(daemon_of(request), node, &entry, &error);
@@ -188,6 +235,23 @@ static void on_getattr(fuse_req_t request, fuse_ino_t node, struct fuse_file_inf
         reply_failure(request, status, &error);
     else
         fuse_reply_attr(request, &entry.attr, forever);
+}
+
+static void on_getattr(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
+{
+    (void)info;
+    answer(&(sfs_late_request){.request = request, .node = node, .answer = answer_getattr}, NULL);
+}
+
+static void on_readlink(fuse_req_t request, fuse_ino_t node)
+{
+    char target[SFS_LINK_MAX + 1];
+    sfs_error error;
+    sfs_status status = sfs_readlink(daemon_of(request)->tree, node, target, &error);
+    if (status)
+        reply_failure(request, status, &error);
+    else
+        fuse_reply_readlink(request, target);
 }
 
 /* An open with O_DIRECT bypasses the page cache by itself, and its pieces are then in flight
@@ -202,8 +266,11 @@ static bool is_direct(sfs_daemon *daemon, fuse_ino_t node, const sfs_file *file,
            atomic_load(&daemon->direct_mmap.granted);
 }
 
-static void on_open(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
+static void answer_open(const sfs_late_request *late)
 {
+    fuse_req_t request = late->request;
+    fuse_ino_t node = late->node;
+    struct fuse_file_info copy = late->info, *info = &copy;
     sfs_daemon *daemon = daemon_of(request);
     sfs_error error;
     sfs_held *held;
@@ -219,6 +286,13 @@ static void on_open(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *
     info->noflush = 1;
     if (fuse_reply_open(request, info) == -ENOENT)
         sfs_batches_drop(daemon->batches, held); /* interrupted: there will be no release */
+}
+
+static void on_open(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
+{
+    answer(
+        &(sfs_late_request){.request = request, .node = node, .info = *info, .answer = answer_open},
+        NULL);
 }
 
 static void on_release(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
@@ -263,25 +337,47 @@ static sfs_status list_entry(sfs_daemon *daemon, fuse_ino_t node, off_t index, s
     return 0;
 }
 
-/* Adds an entry to a reply; returns its length, more than room where it does not fit. */
+static bool is_dot(const sfs_entry *entry)
+{
+    return !strcmp(entry->name, ".") || !strcmp(entry->name, "..");
+}
+
+/* Adds an entry to a reply; returns its length, more than room where it does not fit. One that
+ * tells its node is a look-up, too. */
 static size_t add_entry(fuse_req_t request, char *reply, size_t room, const sfs_entry *entry,
                         off_t next, bool plus)
 {
     sfs_daemon *daemon = daemon_of(request);
     struct fuse_entry_param param = {0};
-    bool dot = !strcmp(entry->name, ".") || !strcmp(entry->name, "..");
-    if (plus && !dot && fill_entry(daemon, entry->node, &param, NULL))
+    if (plus && entry->node && !is_dot(entry) && fill_entry(daemon, entry->node, &param, NULL))
         param = (struct fuse_entry_param){0};
-    param.attr.st_ino = entry->node;
+    param.attr.st_ino = entry->node ? entry->node : unknown_node;
     if (!param.attr.st_mode)
         param.attr.st_mode = entry->directory ? S_IFDIR : S_IFREG;
-    return plus ? fuse_add_direntry_plus(request, reply, room, entry->name, &param, next)
-                : fuse_add_direntry(request, reply, room, entry->name, &param.attr, next);
+    if (!plus)
+        return fuse_add_direntry(request, reply, room, entry->name, &param.attr, next);
+    size_t length = fuse_add_direntry_plus(request, reply, room, entry->name, &param, next);
+    if (param.ino && length <= room)
+        sfs_refer(daemon->tree, param.ino);
+    return length;
 }
 
-static void read_directory(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
-                           bool plus)
+/* Takes back what a reply that nobody got told. */
+static void forget_entries(sfs_daemon *daemon, fuse_ino_t node, off_t from, off_t to)
 {
+    sfs_entry entry;
+    struct fuse_entry_param param;
+    for (; from < to && !list_entry(daemon, node, from, &entry, NULL); from++)
+        if (entry.node && !is_dot(&entry) && !fill_entry(daemon, entry.node, &param, NULL))
+            sfs_forget(daemon->tree, entry.node, 1);
+}
+
+static void read_directory(const sfs_late_request *late, bool plus)
+{
+    fuse_req_t request = late->request;
+    fuse_ino_t node = late->node;
+    size_t size = late->size;
+    off_t offset = late->offset, from = offset;
     sfs_daemon *daemon = daemon_of(request);
     sfs_entry entry;
     sfs_error error;
@@ -301,23 +397,43 @@ static void read_directory(fuse_req_t request, fuse_ino_t node, size_t size, off
     }
     if (status && status != -ENOENT)
         reply_failure(request, status, &error);
-    else
-        fuse_reply_buf(request, reply, used);
+    else if (fuse_reply_buf(request, reply, used) == -ENOENT && plus)
+        forget_entries(daemon, node, from, offset);
     free(reply);
+}
+
+static void answer_readdir(const sfs_late_request *late)
+{
+    read_directory(late, false);
+}
+
+static void answer_readdirplus(const sfs_late_request *late)
+{
+    read_directory(late, true);
 }
 
 static void on_readdir(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
                        struct fuse_file_info *info)
 {
     (void)info;
-    read_directory(request, node, size, offset, false);
+    answer(&(sfs_late_request){.request = request,
+                               .node = node,
+                               .size = size,
+                               .offset = offset,
+                               .answer = answer_readdir},
+           NULL);
 }
 
 static void on_readdirplus(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
                            struct fuse_file_info *info)
 {
     (void)info;
-    read_directory(request, node, size, offset, true);
+    answer(&(sfs_late_request){.request = request,
+                               .node = node,
+                               .size = size,
+                               .offset = offset,
+                               .answer = answer_readdirplus},
+           NULL);
 }
 
 static void on_statfs(fuse_req_t request, fuse_ino_t node)
@@ -337,6 +453,7 @@ const struct fuse_lowlevel_ops sfs_operations = {
     .forget = on_forget,
     .forget_multi = on_forget_multi,
     .getattr = on_getattr,
+    .readlink = on_readlink,
     .open = on_open,
     .release = on_release,
     .read = on_read,

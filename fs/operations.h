@@ -7,6 +7,7 @@
 
 #include "ahead.h"
 #include "direct_mmap.h"
+#include "later.h"
 #include "options.h"
 
 enum {
@@ -22,8 +23,10 @@ typedef struct sfs_daemon {
     sfs_batches *batches;             /* owned */
     sfs_ahead *ahead;                 /* owned; NULL until the threads are started */
     sfs_cache_mode cache;
-    struct stat owner;    /* whose owner, modes and times the files have */
-    pthread_key_t reader; /* each thread's own sfs_reader */
+    struct stat owner;            /* whose owner, modes and times the files have */
+    pthread_key_t reader;         /* each thread's own sfs_reader */
+    sfs_later later;              /* owned */
+    struct fuse_session *session; /* borrowed; set before it serves */
 } sfs_daemon;
 
 /* Each fails with 1, and has said why. */
@@ -33,6 +36,10 @@ int sfs_daemon_open(sfs_daemon *daemon, sfs_tree *tree, const sfs_collection *co
 /* Called once the process has gone to the background: threads do not go with it. */
 int sfs_daemon_start(sfs_daemon *daemon, const sfs_options *options);
 void sfs_daemon_close(sfs_daemon *daemon);
+
+/* Waits for answers that are still being worked out; to be called when the session has ended and is
+ * still there. */
+void sfs_daemon_finish(sfs_daemon *daemon);
 
 extern const struct fuse_lowlevel_ops sfs_operations;
 

@@ -49,6 +49,8 @@ static const char help[] =
     "    -o cache=MODE      page cache for batches: auto, never or always (auto)\n"
     "    -o cache_size=S    memory for decoded batches: bytes, k, m, g (auto);\n"
     "                       auto is 1/32 of the memory there is, at most 1g\n"
+    "    -o view_cache_size=S  memory for the rows and genes of @ and named\n"
+    "                       views (auto, as above)\n"
     "    -o prefetch=N      batches decoded ahead of a reader (auto)\n"
     "    -o allow_other     let other users read\n"
     "    -o auto_unmount    unmount when the daemon dies\n";
@@ -111,13 +113,22 @@ static uint64_t default_cache_size(void)
     return share < MAX_DEFAULT_CACHE ? share : MAX_DEFAULT_CACHE;
 }
 
+static int size_error(const char *key, const char *value)
+{
+    fprintf(stderr,
+            "shufflefs: %s: expected auto, or bytes such as 64m or 2g, found %s; see shufflefs "
+            "--help\n",
+            key, value);
+    return SFS_EXIT_USAGE;
+}
+
 /* Bytes, with an optional k, m or g. */
-static int set_cache_size(sfs_options *out, const char *value)
+static int set_size(const char *key, uint64_t *out, const char *value)
 {
     static const char units[] = "kmg";
     char *end;
     if (!strcmp(value, "auto")) {
-        out->cache_size = default_cache_size();
+        *out = default_cache_size();
         return 0;
     }
     errno = 0;
@@ -126,8 +137,8 @@ static int set_cache_size(sfs_options *out, const char *value)
     unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
     if (errno || *value < '0' || *value > '9' || (*end && (!unit || end[1])) ||
         size > UINT64_C(1) << 46 >> shift)
-        return usage_error("cache_size: expected auto, or bytes such as 64m or 2g, found", value);
-    out->cache_size = size << shift;
+        return size_error(key, value);
+    *out = size << shift;
     return 0;
 }
 
@@ -153,7 +164,9 @@ static int set(sfs_options *out, const char *key, const char *value)
     if (!strcmp(key, "cache"))
         return set_cache(out, value ? value : "");
     if (!strcmp(key, "cache_size"))
-        return set_cache_size(out, value ? value : "");
+        return set_size(key, &out->cache_size, value ? value : "");
+    if (!strcmp(key, "view_cache_size"))
+        return set_size(key, &out->view_cache_size, value ? value : "");
     if (!strcmp(key, "prefetch"))
         return set_prefetch(out, value ? value : "");
     if (flag && value)
@@ -245,7 +258,9 @@ int sfs_options_parse(int argc, char **argv, sfs_options *out)
 {
     sfs_error error;
     bool cat = false;
-    *out = (sfs_options){.cache_size = default_cache_size(), .prefetch = SFS_AHEAD_AUTO};
+    *out = (sfs_options){.cache_size = default_cache_size(),
+                         .view_cache_size = default_cache_size(),
+                         .prefetch = SFS_AHEAD_AUTO};
     if (sfs_view_new(&out->view, &error))
         return usage_error(error.message, NULL);
     int status = parse_flags(argc, argv, out, &cat);

@@ -29,9 +29,10 @@ typedef struct sfs_options {
     bool foreground, debug;
     bool allow_other, auto_unmount;
     sfs_cache_mode cache;
-    uint64_t cache_size; /* bytes for decoded batches */
-    uint64_t prefetch;   /* batches decoded ahead, or SFS_AHEAD_AUTO */
-    sfs_view *view;      /* owned */
+    uint64_t cache_size;      /* bytes for decoded batches */
+    uint64_t view_cache_size; /* bytes for what views are made of */
+    uint64_t prefetch;        /* batches decoded ahead, or SFS_AHEAD_AUTO */
+    sfs_view *view;           /* owned */
 } sfs_options;
 
 /* Fills *out, whose view the caller frees. Returns -1 to go on; else the exit status, and has said

@@ -129,7 +129,10 @@ static int run_mounted(struct fuse_session *session, const sfs_options *options,
         sfs_log_to_syslog();
     if (sfs_daemon_start(daemon, options))
         return SFS_EXIT_FUSE;
-    return serve(session, mountpoint);
+    daemon->session = session;
+    int status = serve(session, mountpoint);
+    sfs_daemon_finish(daemon);
+    return status;
 }
 
 /* Signals are handled before there is a mount that they could leave behind. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "batch/column_file.h"
 
-#include <inttypes.h>
+#include "batch/column_rows.h"
 
 const char *const sfs_column_suffixes[SFS_COLUMN_FORMS] = {".npy", ".mask.npy", ".txt",
                                                            ".categories.txt"};
@@ -20,31 +20,20 @@ bool sfs_column_has_form(const sfs_column *column, sfs_column_form form)
     }
 }
 
-/* Strings as elements of part->width bytes, padded with zeros. */
-static sfs_status read_fixed(const sfs_file *file, const sfs_part *part, uint64_t skip,
-                             uint64_t length, sfs_sink *sink, sfs_error *error)
+sfs_dtype sfs_column_form_dtype(const sfs_column *column, sfs_column_form form)
 {
-    (void)file;
-    uint8_t *out = sfs_sink_room(sink, length);
-    uint64_t width = part->width, end = skip + length;
-    memset(out, 0, length);
-    while (skip < end) {
-        const uint8_t *line;
-        uint64_t line_length, i = skip / width, within = skip % width;
-        uint64_t taken = width - within < end - skip ? width - within : end - skip;
-        SFS_TRY(sfs_strings_line(part->strings, i, &line, &line_length, error));
-        if (sfs_strings_size(line, line_length) > width)
-            return sfs_fail(error, -EIO,
-                            "%s: expected strings of at most %" PRIu64
-                            " bytes, found a longer one in "
-                            "line %" PRIu64 ": convert the data again",
-                            part->strings->text.map->name, width, i);
-        sfs_strings_unescape(line, line_length, within, out, taken);
-        out += taken;
-        skip += taken;
-    }
-    SFS_TRY(sfs_map_check_size(part->strings->offsets.map, error));
-    return sfs_map_check_size(part->strings->text.map, error);
+    return form == SFS_COLUMN_MASK ? (sfs_dtype){'b', 1} : column->dtype;
+}
+
+uint32_t sfs_column_form_columns(const sfs_column *column, sfs_column_form form)
+{
+    return form == SFS_COLUMN_NPY && column->matrix ? column->columns : 0;
+}
+
+uint64_t sfs_column_form_size(const sfs_column *column, sfs_column_form form)
+{
+    uint32_t columns = sfs_column_form_columns(column, form);
+    return (uint64_t)sfs_column_form_dtype(column, form).size * (columns ? columns : 1);
 }
 
 static uint64_t array_bytes(const sfs_array *array)
@@ -52,25 +41,22 @@ static uint64_t array_bytes(const sfs_array *array)
     return array->count * array->dtype.size;
 }
 
-static void add_part(sfs_file *file, const sfs_column *column, const sfs_column_part *part,
-                     sfs_column_form form)
-{
-    if (form == SFS_COLUMN_NPY && column->kind == SFS_COLUMN_STRING) {
-        sfs_part *added = sfs_file_add(file, read_fixed, part->rows * column->dtype.size, 1);
-        added->strings = &part->strings;
-        added->width = column->dtype.size;
-        return;
-    }
-    const sfs_array *array = form == SFS_COLUMN_MASK   ? &part->mask
-                             : form == SFS_COLUMN_TEXT ? &part->strings.text
-                                                       : &part->values;
-    sfs_file_add(file, sfs_part_array, array_bytes(array), 1)->array = array;
-}
-
-static uint64_t column_rows(const sfs_column *column)
+uint64_t sfs_column_rows(const sfs_column *column)
 {
     const sfs_column_part *last = &column->parts[column->part_count - 1];
     return last->first_row + last->rows;
+}
+
+/* One part after another, just as they are stored. */
+static void add_arrays(sfs_file *file, const sfs_column *column, sfs_column_form form)
+{
+    for (size_t i = 0; i < column->part_count; i++) {
+        const sfs_column_part *part = &column->parts[i];
+        const sfs_array *array = form == SFS_COLUMN_MASK   ? &part->mask
+                                 : form == SFS_COLUMN_TEXT ? &part->strings.text
+                                                           : &part->values;
+        sfs_file_add(file, sfs_part_array, array_bytes(array), 1)->array = array;
+    }
 }
 
 sfs_status sfs_column_file_open(const sfs_collection *collection, const sfs_column *column,
@@ -84,12 +70,14 @@ sfs_status sfs_column_file_open(const sfs_collection *collection, const sfs_colu
         return 0;
     }
     if (form != SFS_COLUMN_TEXT) {
-        sfs_dtype dtype = form == SFS_COLUMN_MASK ? (sfs_dtype){'b', 1} : column->dtype;
-        sfs_npy_header(dtype, column_rows(column), 0, file->head);
+        sfs_npy_header(sfs_column_form_dtype(column, form), sfs_column_rows(column),
+                       sfs_column_form_columns(column, form), file->head);
         sfs_file_add(file, sfs_part_memory, SFS_NPY_HEADER, 1)->memory = file->head;
     }
-    for (size_t i = 0; i < column->part_count; i++)
-        add_part(file, column, &column->parts[i], form);
+    if (form == SFS_COLUMN_NPY && column->kind == SFS_COLUMN_STRING)
+        sfs_column_add_all(file, column, form, 1);
+    else
+        add_arrays(file, column, form);
     return 0;
 }
 

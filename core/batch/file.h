@@ -29,11 +29,10 @@ struct sfs_part {
     sfs_part_read *read;
     sfs_part_ask *ask; /* NULL: nothing to be asked for */
     union {
-        const void *memory;         /* a part in memory, owned by the file or the tree */
-        const sfs_array *array;     /* a part of mapped elements */
-        const sfs_strings *strings; /* a part of fixed-width strings, each ... */
+        const void *memory;       /* a part in memory, owned by the file or the tree */
+        const sfs_array *array;   /* a part of mapped elements */
+        const sfs_column *column; /* a part of elements of a column */
     };
-    uint32_t width;           /* ... of so many bytes */
     sfs_dtype dtype;          /* of the elements of an array that is made ... */
     const sfs_row_list *rows; /* ... from these rows, owned by the file */
 };

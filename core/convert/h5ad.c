@@ -9,6 +9,7 @@
 
 #include "convert/gene_order.h"
 #include "convert/h5_matrix.h"
+#include "convert/h5_obsm.h"
 #include "convert/h5_table.h"
 #include "store/collection.h"
 
@@ -355,5 +356,6 @@ sfs_status sfs_convert_h5ad(const sfs_convert_options *options, sfs_progress *pr
     if (options->sort_genes)
         SFS_TRY(order_all_genes(&from, progress, error));
     SFS_TRY(convert_tables(&from, progress, output, error));
+    SFS_TRY(sfs_h5_obsm_convert(&from.root, from.rows.count, progress, output, error));
     return convert_parts(&from, progress, output, error);
 }

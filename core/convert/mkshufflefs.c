@@ -202,13 +202,13 @@ static void print_line(const struct command *command, const sfs_output *output, 
 static bool print_json(const struct command *command, const sfs_output *output, uint64_t variables,
                        double elapsed)
 {
-    json_t *summary =
-        json_pack("{s:s, s:I, s:I, s:O, s:I, s:I, s:b, s:I, s:f}", "output",
-                  printable(command->options.output), "rows", (json_int_t)output->rows, "variables",
-                  (json_int_t)variables, "matrices", output->summary, "obs",
-                  (json_int_t)column_count(output, "obs"), "var",
-                  (json_int_t)column_count(output, "var"), "sorted_genes", output->sorted_genes,
-                  "bytes", (json_int_t)output->bytes, "seconds", elapsed);
+    json_t *summary = json_pack(
+        "{s:s, s:I, s:I, s:O, s:I, s:I, s:I, s:b, s:I, s:f}", "output",
+        printable(command->options.output), "rows", (json_int_t)output->rows, "variables",
+        (json_int_t)variables, "matrices", output->summary, "obs",
+        (json_int_t)column_count(output, "obs"), "var", (json_int_t)column_count(output, "var"),
+        "obsm", (json_int_t)column_count(output, "obsm"), "sorted_genes", output->sorted_genes,
+        "bytes", (json_int_t)output->bytes, "seconds", elapsed);
     bool written = summary && !json_dumpf(summary, stdout, JSON_INDENT(1)) &&
                    putchar('\n') != EOF && !fflush(stdout);
     json_decref(summary);

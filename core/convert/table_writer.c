@@ -39,19 +39,21 @@ sfs_status sfs_table_declare(sfs_output *output, const char *table, uint64_t row
 }
 
 static sfs_status create(sfs_column_writer *writer, json_t *description, const char *role,
-                         const char *infix, sfs_dtype dtype, sfs_array_file **out, sfs_error *error)
+                         const char *infix, sfs_dtype dtype, uint32_t columns, sfs_array_file **out,
+                         sfs_error *error)
 {
     char name[160];
     snprintf(name, sizeof name, "%s.%s%s.npy", writer->stem, infix, role);
     json_object_set_new(description, role, json_string(name));
-    return sfs_array_file_create(writer->output, name, dtype, 0, true, out, error);
+    return sfs_array_file_create(writer->output, name, dtype, columns, true, out, error);
 }
 
 static sfs_status create_text(sfs_column_writer *writer, json_t *description, const char *infix,
                               struct text_files *files, sfs_error *error)
 {
-    SFS_TRY(create(writer, description, "text", infix, (sfs_dtype){'u', 1}, &files->text, error));
-    return create(writer, description, "offsets", infix, (sfs_dtype){'u', 8}, &files->offsets,
+    SFS_TRY(
+        create(writer, description, "text", infix, (sfs_dtype){'u', 1}, 0, &files->text, error));
+    return create(writer, description, "offsets", infix, (sfs_dtype){'u', 8}, 0, &files->offsets,
                   error);
 }
 
@@ -110,6 +112,17 @@ static sfs_status append_line(struct text_files *files, const char *bytes, size_
     return sfs_array_file_append(files->text, "\n", 1, error);
 }
 
+static bool is_sharded(const char *table)
+{
+    return !strcmp(table, "obs") || !strcmp(table, "obsm");
+}
+
+/* Bytes of a row's numbers. */
+static uint64_t row_size(const sfs_column_spec *spec)
+{
+    return (uint64_t)spec->dtype.size * (spec->columns ? spec->columns : 1);
+}
+
 static json_t *describe_column(const sfs_column_spec *spec)
 {
     static const char *const kinds[] = {"number", "categorical", "string"};
@@ -120,6 +133,8 @@ static json_t *describe_column(const sfs_column_spec *spec)
         sfs_dtype_typestr(spec->dtype, typestr);
         json_object_set_new(column, "dtype", json_string(typestr));
     }
+    if (column && spec->columns)
+        json_object_set_new(column, "columns", json_integer(spec->columns));
     if (column && spec->kind == SFS_COLUMN_CATEGORICAL)
         json_object_set_new(column, "ordered", json_boolean(spec->ordered));
     return column;
@@ -157,7 +172,7 @@ sfs_status sfs_column_writer_open(sfs_output *output, const sfs_column_spec *spe
         writer->spec.dtype = (sfs_dtype){'i', 4};
     writer->table = json_object_get(output->tables, spec->table);
     writer->table_rows = (uint64_t)json_integer_value(json_object_get(writer->table, "rows"));
-    writer->rows_a_part = strcmp(spec->table, "obs") ? UINT64_MAX : output->shard_rows;
+    writer->rows_a_part = is_sharded(spec->table) ? output->shard_rows : UINT64_MAX;
     sfs_status status = start(writer, error);
     if (status)
         sfs_column_writer_abort(writer);
@@ -184,10 +199,10 @@ static sfs_status open_part(sfs_column_writer *writer, sfs_error *error)
         SFS_TRY(create_text(writer, writer->current, infix, &writer->part_strings, error));
     else
         SFS_TRY(create(writer, writer->current, "values", infix, writer->spec.dtype,
-                       &writer->values, error));
+                       writer->spec.columns, &writer->values, error));
     if (!writer->spec.nullable)
         return 0;
-    return create(writer, writer->current, "mask", infix, (sfs_dtype){'b', 1}, &writer->mask,
+    return create(writer, writer->current, "mask", infix, (sfs_dtype){'b', 1}, 0, &writer->mask,
                   error);
 }
 
@@ -210,7 +225,7 @@ static sfs_status hold(struct held *held, const void *bytes, uint64_t size, sfs_
 static sfs_status put_in_order(sfs_column_writer *writer, sfs_error *error)
 {
     const uint64_t *ends = (const void *)writer->ends.bytes;
-    uint64_t size = writer->spec.dtype.size;
+    uint64_t size = row_size(&writer->spec);
     for (uint64_t row = 0; row < writer->part_rows; row++) {
         uint64_t from = (uint64_t)writer->spec.order[row];
         if (writer->mask)
@@ -272,7 +287,7 @@ static sfs_status check_codes(const sfs_column_writer *writer, uint64_t count, c
 static sfs_status put_values(sfs_column_writer *writer, const uint8_t *values, uint64_t count,
                              sfs_error *error)
 {
-    uint64_t bytes = count * writer->spec.dtype.size;
+    uint64_t bytes = count * row_size(&writer->spec);
     if (writer->spec.order)
         return hold(&writer->items, values, bytes, error);
     return sfs_array_file_append(writer->values, values, bytes, error);
@@ -310,7 +325,7 @@ sfs_status sfs_column_writer_values(sfs_column_writer *writer, uint64_t count, c
         SFS_TRY(put_mask(writer, mask, taken, error));
         if (writer->mask)
             mask += taken;
-        bytes += taken * writer->spec.dtype.size;
+        bytes += taken * row_size(&writer->spec);
         count -= taken;
     }
     return 0;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Writes the columns of obs, var and raw's var. */
+/* Writes the columns of obs, var, raw's var and obsm. */
 #ifndef SFS_CONVERT_TABLE_WRITER_H
 #define SFS_CONVERT_TABLE_WRITER_H
 
 #include "convert/output.h"
 #include "store/table.h"
 
-/* Declares a table ("obs", "var" or "raw_var") before its columns. obs is cut into shards, the
- * others are one part. */
+/* Declares a table ("obs", "var", "raw_var" or "obsm") before its columns. obs and obsm are cut
+ * into shards, the others are one part. */
 sfs_status sfs_table_declare(sfs_output *output, const char *table, uint64_t rows,
                              sfs_error *error);
 
@@ -15,7 +15,8 @@ typedef struct sfs_column_spec {
     const char *table;
     const char *name; /* UTF-8. The index is named _index, is made of strings, and comes first */
     sfs_column_kind kind;
-    sfs_dtype dtype; /* of a number column */
+    sfs_dtype dtype;  /* of a number column */
+    uint32_t columns; /* of obsm: values a row has; else 0 */
     bool nullable, ordered;
     /* NULL, or (not in obs) which of the elements that come each row takes: then the column is held
      * in memory until all have come. Borrowed until the writer is finished. */
@@ -32,8 +33,8 @@ sfs_status sfs_column_writer_open(sfs_output *output, const sfs_column_spec *spe
 sfs_status sfs_column_writer_category(sfs_column_writer *writer, const char *bytes, size_t length,
                                       sfs_error *error);
 
-/* Appends numbers of the spec's dtype, or int32 codes: EINVAL where one is below -1 or no category.
- * mask, true where missing, goes with a nullable column alone. */
+/* Appends `count` rows of numbers of the spec's dtype, or of int32 codes: EINVAL where one is below
+ * -1 or no category. mask, true where missing, goes with a nullable column alone. */
 sfs_status sfs_column_writer_values(sfs_column_writer *writer, uint64_t count, const void *values,
                                     const uint8_t *mask, sfs_error *error);
 

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "namespace/bind.h"
 
-
-
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>

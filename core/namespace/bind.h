@@ -10,12 +10,12 @@
 
 /* Immutable once made. */
 typedef struct sfs_bound_view {
-    sfs_view view;            /* owned */
-    const sfs_matrix *matrix; /* NULL: the collection has no X, and there are no batches */
+    sfs_view view;             /* owned */
+    const sfs_matrix *matrix;  /* NULL: the collection has no X, and there are no batches */
     const sfs_table *genes_of; /* the table whose rows are the matrix's columns; NULL: none is */
-    sfs_csr_form form;        /* what its batches are made of */
-    uint64_t columns;         /* of its batches */
-    sfs_view_rows rows;       /* owned: what an epoch is an order of */
+    sfs_csr_form form;         /* what its batches are made of */
+    uint64_t columns;          /* of its batches */
+    sfs_view_rows rows;        /* owned: what an epoch is an order of */
     sfs_deal_spec deal;
     uint64_t steps; /* batches of a rank */
 } sfs_bound_view;

@@ -6,7 +6,7 @@
 
 #include "store/fail.h"
 
-struct entry {
+struct counted_text {
     char *text; /* owned */
     sfs_node node;
     uint64_t references;
@@ -14,18 +14,19 @@ struct entry {
 
 static int compare_text(const void *a, const void *b)
 {
-    return strcmp(((const struct entry *)a)->text, ((const struct entry *)b)->text);
+    return strcmp(((const struct counted_text *)a)->text, ((const struct counted_text *)b)->text);
 }
 
 static int compare_node(const void *a, const void *b)
 {
-    sfs_node left = ((const struct entry *)a)->node, right = ((const struct entry *)b)->node;
+    sfs_node left = ((const struct counted_text *)a)->node,
+             right = ((const struct counted_text *)b)->node;
     return (left > right) - (left < right);
 }
 
 static void free_entry(void *pointer)
 {
-    struct entry *entry = pointer;
+    struct counted_text *entry = pointer;
     free(entry->text);
     free(entry);
 }
@@ -49,9 +50,9 @@ void sfs_counted_close(sfs_counted *counted)
 }
 
 /* Under the lock. */
-static struct entry *add(sfs_counted *counted, const char *text)
+static struct counted_text *add(sfs_counted *counted, const char *text)
 {
-    struct entry *entry = calloc(1, sizeof *entry);
+    struct counted_text *entry = calloc(1, sizeof *entry);
     if (!entry)
         return NULL;
     entry->text = strdup(text);
@@ -71,10 +72,10 @@ static struct entry *add(sfs_counted *counted, const char *text)
 
 sfs_status sfs_counted_take(sfs_counted *counted, const char *text, sfs_node *out, sfs_error *error)
 {
-    struct entry key = {.text = (char *)(uintptr_t)text};
+    struct counted_text key = {.text = (char *)(uintptr_t)text};
     pthread_mutex_lock(&counted->lock);
-    struct entry **place = tfind(&key, &counted->by_text, compare_text);
-    struct entry *found = place ? *place : add(counted, text);
+    struct counted_text **place = tfind(&key, &counted->by_text, compare_text);
+    struct counted_text *found = place ? *place : add(counted, text);
     if (found) {
         found->references++;
         *out = found->node;
@@ -84,17 +85,17 @@ sfs_status sfs_counted_take(sfs_counted *counted, const char *text, sfs_node *ou
 }
 
 /* Under the lock. */
-static struct entry *find_node(const sfs_counted *counted, sfs_node node)
+static struct counted_text *find_node(const sfs_counted *counted, sfs_node node)
 {
-    struct entry key = {.node = node};
-    struct entry **place = tfind(&key, &counted->by_node, compare_node);
+    struct counted_text key = {.node = node};
+    struct counted_text **place = tfind(&key, &counted->by_node, compare_node);
     return place ? *place : NULL;
 }
 
 void sfs_counted_refer(sfs_counted *counted, sfs_node node)
 {
     pthread_mutex_lock(&counted->lock);
-    struct entry *entry = find_node(counted, node);
+    struct counted_text *entry = find_node(counted, node);
     if (entry)
         entry->references++;
     pthread_mutex_unlock(&counted->lock);
@@ -103,8 +104,9 @@ void sfs_counted_refer(sfs_counted *counted, sfs_node node)
 void sfs_counted_forget(sfs_counted *counted, sfs_node node, uint64_t count)
 {
     pthread_mutex_lock(&counted->lock);
-    struct entry *entry = find_node(counted, node);
-    if (entry && (entry->references -= count < entry->references ? count : entry->references) == 0) {
+    struct counted_text *entry = find_node(counted, node);
+    if (entry &&
+        (entry->references -= count < entry->references ? count : entry->references) == 0) {
         tdelete(entry, &counted->by_node, compare_node);
         tdelete(entry, &counted->by_text, compare_text);
         free_entry(entry);
@@ -115,7 +117,7 @@ void sfs_counted_forget(sfs_counted *counted, sfs_node node, uint64_t count)
 sfs_status sfs_counted_text(sfs_counted *counted, sfs_node node, char **out, sfs_error *error)
 {
     pthread_mutex_lock(&counted->lock);
-    const struct entry *entry = find_node(counted, node);
+    const struct counted_text *entry = find_node(counted, node);
     *out = entry ? strdup(entry->text) : NULL;
     pthread_mutex_unlock(&counted->lock);
     if (*out)

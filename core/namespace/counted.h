@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Nodes that no arithmetic can number, such as those of rows/: each is a text, which has a node from
- * its first look-up until it is forgotten. */
+/* Nodes that no arithmetic can number, such as those of rows/: each is a text, which has a node
+ * from its first look-up until it is forgotten. */
 #ifndef SFS_NAMESPACE_COUNTED_H
 #define SFS_NAMESPACE_COUNTED_H
 
@@ -9,9 +9,9 @@
 #include "shufflefs/tree.h"
 
 typedef struct sfs_counted {
-    pthread_mutex_t lock;     /* guards all that follows */
-    void *by_text, *by_node;  /* owned: trees (search.h) of the same entries */
-    uint64_t next;            /* the node that the next new text gets */
+    pthread_mutex_t lock;    /* guards all that follows */
+    void *by_text, *by_node; /* owned: trees (search.h) of the same entries */
+    uint64_t next;           /* the node that the next new text gets */
 } sfs_counted;
 
 /* first_node and those after it, below 2^62, are free for these texts. */

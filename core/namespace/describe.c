@@ -33,6 +33,19 @@ static json_t *describe_table(const sfs_table *table)
     return columns;
 }
 
+static json_t *describe_obsm(const sfs_table *table)
+{
+    json_t *arrays = json_array();
+    for (size_t i = 0; i < table->column_count; i++) {
+        const sfs_column *column = &table->columns[i];
+        char typestr[SFS_TYPESTR];
+        sfs_dtype_typestr(column->dtype, typestr);
+        json_array_append_new(arrays, json_pack("{s:s, s:s, s:I}", "name", column->name, "dtype",
+                                                typestr, "columns", (json_int_t)column->columns));
+    }
+    return arrays;
+}
+
 static json_t *describe_matrix(const sfs_matrix *matrix)
 {
     char typestr[SFS_TYPESTR];
@@ -57,8 +70,9 @@ static json_t *describe_keys(const sfs_view *view)
     json_t *object = json_object();
     for (size_t i = 0; i < SFS_VIEW_KEYS; i++) {
         SFS_AUTO_FREE char *value = sfs_view_value(view, i);
-        if (value && *value && !(sfs_view_key_is_number(i) && !strcmp(value, "0") &&
-                                 !strcmp(sfs_view_key_name(i), "epoch_size")))
+        if (value && *value &&
+            !(sfs_view_key_is_number(i) && !strcmp(value, "0") &&
+              !strcmp(sfs_view_key_name(i), "epoch_size")))
             json_object_set_new(object, sfs_view_key_name(i), describe_value(i, value));
     }
     return object;
@@ -85,14 +99,15 @@ char *sfs_describe_dataset(const sfs_collection *collection, const sfs_bound_vie
             json_array_append_new(layers, json_string(sfs_layer_name(matrix->name)));
     }
     json_t *root = json_pack(
-        "{s:s, s:i, s:I, s:I, s:I, s:I, s:s, s:o, s:o, s:o, s:o, s:[], s:o, s:I, s:I}", "format",
-        "shufflefs", "version", SFS_FORMAT_VERSION, "generation",
+        "{s:s, s:i, s:I, s:I, s:I, s:I, s:s, s:o, s:o, s:o, s:o, s:o, s:[], s:o, s:I, s:I}",
+        "format", "shufflefs", "version", SFS_FORMAT_VERSION, "generation",
         (json_int_t)collection->generation, "rows", (json_int_t)collection->rows, "variables",
-        (json_int_t)view->columns, "nnz",
-        (json_int_t)(view->matrix ? view->matrix->nnz : 0), "layer", sfs_bound_view_layer(view), "layers",
-        layers, "matrices", matrices, "obs", describe_table(&collection->obs), "var",
-        describe_table(&collection->var), "views", "view", describe_keys(&view->view), "batches_per_rank",
-        (json_int_t)view->steps, "epoch_limit", (json_int_t)sfs_address_epochs(view));
+        (json_int_t)view->columns, "nnz", (json_int_t)(view->matrix ? view->matrix->nnz : 0),
+        "layer", sfs_bound_view_layer(view), "layers", layers, "matrices", matrices, "obs",
+        describe_table(&collection->obs), "var", describe_table(&collection->var), "obsm",
+        describe_obsm(&collection->obsm), "views", "view", describe_keys(&view->view),
+        "batches_per_rank", (json_int_t)view->steps, "epoch_limit",
+        (json_int_t)sfs_address_epochs(view));
     if (root && collection->has_raw_var)
         json_object_set_new(root, "raw_var", describe_table(&collection->raw_var));
     return dump(root);
@@ -103,14 +118,13 @@ char *sfs_describe_view(const sfs_collection *collection, const sfs_bound_view *
     char digest[32];
     char *name = sfs_view_name(&view->view);
     snprintf(digest, sizeof digest, "xxh3-64:%016" PRIx64, sfs_view_rows_digest(&view->rows));
-    json_t *root = json_pack("{s:s, s:i, s:s*, s:o, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:I}", "format",
-                             "shufflefs view", "version", 1, "name", name, "keys",
-                             describe_keys(&view->view), "rows", (json_int_t)view->rows.count,
-                             "columns", (json_int_t)view->columns, "epoch_size",
-                             (json_int_t)view->deal.n, "batches_per_rank", (json_int_t)view->steps,
-                             "epoch_limit", (json_int_t)sfs_address_epochs(view), "rows_digest",
-                             digest, "collection", collection->files.path, "generation",
-                             (json_int_t)collection->generation);
+    json_t *root = json_pack(
+        "{s:s, s:i, s:s*, s:o, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:I}", "format", "shufflefs view",
+        "version", 1, "name", name, "keys", describe_keys(&view->view), "rows",
+        (json_int_t)view->rows.count, "columns", (json_int_t)view->columns, "epoch_size",
+        (json_int_t)view->deal.n, "batches_per_rank", (json_int_t)view->steps, "epoch_limit",
+        (json_int_t)sfs_address_epochs(view), "rows_digest", digest, "collection",
+        collection->files.path, "generation", (json_int_t)collection->generation);
     free(name);
     return dump(root);
 }
@@ -166,6 +180,7 @@ char *sfs_describe_readme(const sfs_collection *collection, const sfs_bound_view
     fputs("obs/ and var/ have a file a column: COL.npy for np.load (categories as codes, named by\n"
           "COL.categories.txt, a line each; -1 is missing), COL.mask.npy where values may be\n"
           "missing, COL.txt for strings. _index.txt has the names of the rows.\n"
+          "obsm/KEY.npy, where there are any, are arrays with a row for each of obs.\n"
           "X/, layers/NAME/ and raw/X/, where there are any, are whole matrices as three .npy "
           "files.\n"
           "dataset.json describes all of this to programs.\n",

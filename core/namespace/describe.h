@@ -9,7 +9,6 @@
 char *sfs_describe_readme(const sfs_collection *collection, const sfs_bound_view *view);
 char *sfs_describe_dataset(const sfs_collection *collection, const sfs_bound_view *view);
 
-
 /* view.json: what a view is, and a digest of its rows. Takes time, with many rows. */
 char *sfs_describe_view(const sfs_collection *collection, const sfs_bound_view *view);
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "batch/column_rows.h"
 #include "namespace/describe.h"
 #include "namespace/place.h"
 #include "namespace/rows_name.h"
@@ -11,8 +12,8 @@
 
 /* A batch's rows are dealt from its address. */
 static sfs_status deal_rows(const sfs_tree *tree, const sfs_bound_view *view,
-                            const sfs_matrix *matrix, const sfs_address *address,
-                            sfs_row_list *out, uint64_t *repeated, sfs_error *error)
+                            const sfs_matrix *matrix, const sfs_address *address, sfs_row_list *out,
+                            uint64_t *repeated, sfs_error *error)
 {
     sfs_order_spec order = sfs_bound_view_order(view, address->epoch);
     sfs_deal_run run = sfs_deal_batch(&view->deal, address->rank, address->batch);
@@ -60,8 +61,7 @@ static sfs_status make_rows(const sfs_tree *tree, const sfs_place *place, sfs_fi
 static sfs_status make_matrix(const sfs_tree *tree, const sfs_fixed *fixed, sfs_file **out,
                               sfs_error *error)
 {
-    const sfs_csr_form form = {
-        .values = fixed->matrix->dtype, .indices = {'i', 4}, .whole = true};
+    const sfs_csr_form form = {.values = fixed->matrix->dtype, .indices = {'i', 4}, .whole = true};
     sfs_row_list rows;
     SFS_TRY(
         sfs_row_list_run(tree->collection, fixed->matrix, 0, fixed->matrix->rows, &rows, error));
@@ -185,14 +185,14 @@ static sfs_status make_in_batch(const sfs_tree *tree, const sfs_place *place, sf
 static sfs_status make_of_text(sfs_tree *tree, const sfs_place *place, sfs_file **out,
                                sfs_error *error)
 {
-    switch (place->text_kind) {
-    case SFS_TEXT_ROWS:
+    switch (place->name_kind) {
+    case SFS_NAME_ROWS:
         return make_rows(tree, place, out, error);
-    case SFS_TEXT_EXPLAIN:
+    case SFS_NAME_EXPLAIN:
         return make_text(tree, explain(tree, place->text), out, error);
-    case SFS_TEXT_WHERE:
+    case SFS_NAME_WHERE:
         return make_where(tree, place, out, error);
-    case SFS_TEXT_BATCH:
+    case SFS_NAME_BATCH:
         return make_in_batch(tree, place, out, error);
     default:
         return sfs_fail(error, -EINVAL, "expected a file, found a symbolic link");

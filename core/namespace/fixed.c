@@ -129,6 +129,7 @@ static bool add_root(struct growing *growing)
     bool raw = collection->has_raw_var || sfs_collection_matrix(collection, "raw/X");
     return add_own(growing) && add(growing, 0, SFS_FIXED_DIRECTORY, "obs") &&
            add(growing, 0, SFS_FIXED_DIRECTORY, "var") &&
+           (!collection->has_obsm || add(growing, 0, SFS_FIXED_DIRECTORY, "obsm")) &&
            (!sfs_collection_matrix(collection, "X") || add(growing, 0, SFS_FIXED_DIRECTORY, "X")) &&
            (!has_layers(collection) || add(growing, 0, SFS_FIXED_DIRECTORY, "layers")) &&
            (!raw || add(growing, 0, SFS_FIXED_DIRECTORY, "raw"));
@@ -150,6 +151,8 @@ static bool add_children(struct growing *growing, size_t index)
                add(growing, index, SFS_FIXED_EXPLAIN_DIRECTORY, "explain");
     if (!strcmp(node->name, "obs"))
         return add_table(growing, index, &collection->obs);
+    if (!strcmp(node->name, "obsm"))
+        return add_table(growing, index, &collection->obsm);
     if (!strcmp(node->name, "var"))
         return add_table(growing, index, in_root ? &collection->var : &collection->raw_var);
     if (!strcmp(node->name, "layers"))

@@ -14,11 +14,11 @@
 static const struct {
     const char *suffix;
     sfs_address_kind kind;
-} batch_names[] = {{".csr", SFS_ADDRESS_CSR},   {".npz", SFS_ADDRESS_NPZ},
-                   {".npy", SFS_ADDRESS_NPY},   {".h5ad", SFS_ADDRESS_H5AD},
+} batch_names[] = {{".csr", SFS_ADDRESS_CSR},         {".npz", SFS_ADDRESS_NPZ},
+                   {".npy", SFS_ADDRESS_NPY},         {".h5ad", SFS_ADDRESS_H5AD},
                    {".obs.csv", SFS_ADDRESS_OBS_CSV}, {"", SFS_ADDRESS_BATCH_DIR}};
 
-static sfs_status take_text(sfs_tree *tree, sfs_text_kind kind, const char *name, sfs_node *out,
+static sfs_status take_text(sfs_tree *tree, sfs_name_kind kind, const char *name, sfs_node *out,
                             sfs_error *error)
 {
     char *text = NULL;
@@ -57,9 +57,10 @@ static sfs_status lookup_spelled(sfs_tree *tree, const char *name, sfs_node *out
     sfs_view *view;
     SFS_TRY(no_entry(sfs_view_name_parse(name, &view, error)));
     SFS_AUTO_FREE char *canonical = sfs_view_name(view);
-    sfs_status status = !canonical                  ? sfs_fail_memory(error)
-                        : !strcmp(canonical, name) ? take_view(tree, name, view, out, error)
-                                                   : take_text(tree, SFS_TEXT_LINK, canonical, out, error);
+    sfs_status status = !canonical ? sfs_fail_memory(error)
+                        : !strcmp(canonical, name)
+                            ? take_view(tree, name, view, out, error)
+                            : take_text(tree, SFS_NAME_LINK, canonical, out, error);
     sfs_view_free(view);
     return no_entry(status);
 }
@@ -97,7 +98,7 @@ static sfs_status lookup_rows(sfs_tree *tree, const sfs_place *parent, const cha
         return sfs_fail(error, -ENOENT,
                         "rows/%s: expected A.csr, A-B.csr or A,B,C.csr with rows below %" PRIu64,
                         name, limit);
-    return take_text(tree, SFS_TEXT_ROWS, name, out, error);
+    return take_text(tree, SFS_NAME_ROWS, name, out, error);
 }
 
 static sfs_status lookup_fixed(sfs_tree *tree, const sfs_place *parent, const char *name,
@@ -109,7 +110,7 @@ static sfs_status lookup_fixed(sfs_tree *tree, const sfs_place *parent, const ch
     if (directory->kind == SFS_FIXED_ROWS_DIRECTORY)
         return lookup_rows(tree, parent, name, out, error);
     if (directory->kind == SFS_FIXED_EXPLAIN_DIRECTORY)
-        return *name == '@' ? take_text(tree, SFS_TEXT_EXPLAIN, name, out, error)
+        return *name == '@' ? take_text(tree, SFS_NAME_EXPLAIN, name, out, error)
                             : sfs_fail_no_entry(name, error);
     if (!sfs_fixed_is_directory(directory))
         return sfs_fail_not_directory(error);
@@ -162,7 +163,7 @@ static sfs_status lookup_where(sfs_tree *tree, const sfs_place *parent, const ch
                         name, tree->collection->rows);
     snprintf(text, sizeof text, "%u %" PRIu64 " %" PRIu64, parent->slot, parent->address.epoch,
              row);
-    return take_text(tree, SFS_TEXT_WHERE, text, out, error);
+    return take_text(tree, SFS_NAME_WHERE, text, out, error);
 }
 
 /* A name in a batch's directory, or below one there. */
@@ -178,7 +179,7 @@ static sfs_status lookup_in_batch(sfs_tree *tree, const sfs_place *parent,
     snprintf(text, sizeof text, "%u %" PRIu64 " %" PRIu64 " %" PRIu64 " %zu", parent->slot,
              address->epoch, address->rank, address->batch,
              (size_t)(child - tree->view_fixed.nodes));
-    return take_text(tree, SFS_TEXT_BATCH, text, out, error);
+    return take_text(tree, SFS_NAME_BATCH, text, out, error);
 }
 
 static sfs_status lookup_batch_array(sfs_tree *tree, const sfs_place *parent, const char *name,

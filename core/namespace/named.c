@@ -18,7 +18,8 @@ enum { NAME_BYTES = 64, MAX_FILE = 1 << 20, COPY_BYTES = 1 << 16, FILE_NAME = 96
 static const struct {
     const char *key, *suffix;
     sfs_text_key text;
-} lists[] = {{"genes_file", "genes", SFS_TEXT_GENES_FILE}, {"rows_file", "rows", SFS_TEXT_ROWS_FILE}};
+} lists[] = {{"genes_file", "genes", SFS_TEXT_GENES_FILE},
+             {"rows_file", "rows", SFS_TEXT_ROWS_FILE}};
 
 enum { LISTS = sizeof lists / sizeof *lists };
 
@@ -96,8 +97,7 @@ static sfs_status read_file(int directory, const char *name, json_t **out, sfs_e
     json_error_t json_error;
     struct stat stat;
     file_name(name, "json", file);
-    SFS_AUTO_CLOSE int fd =
-        openat(directory, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    SFS_AUTO_CLOSE int fd = openat(directory, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0 || fstat(fd, &stat))
         return sfs_fail(error, errno == ENOENT ? -ENOENT : -EIO, "cannot be read: %s",
                         strerror(errno));
@@ -231,8 +231,8 @@ static sfs_status write_view(int directory, const char *name, json_t *keys, sfs_
     char file[FILE_NAME], partial[FILE_NAME];
     file_name(name, "json", file);
     file_name(name, "partial", partial);
-    json_t *root = json_pack("{s:s, s:i, s:O}", "format", "shufflefs view", "version", 1, "keys",
-                             keys);
+    json_t *root =
+        json_pack("{s:s, s:i, s:O}", "format", "shufflefs view", "version", 1, "keys", keys);
     SFS_AUTO_FREE char *text = root ? json_dumps(root, JSON_INDENT(1)) : NULL;
     json_decref(root);
     if (!text)
@@ -244,9 +244,9 @@ static sfs_status write_view(int directory, const char *name, json_t *keys, sfs_
                     linkat(directory, partial, directory, file, 0) || fsync(directory)))
         status = -errno;
     unlinkat(directory, partial, 0);
-    return status ? sfs_fail(error, status, "views/%s: cannot be written: %s", file,
-                             strerror(-status))
-                  : 0;
+    return status
+               ? sfs_fail(error, status, "views/%s: cannot be written: %s", file, strerror(-status))
+               : 0;
 }
 
 static sfs_status check_view(const sfs_collection *collection, const sfs_view *view,

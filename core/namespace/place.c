@@ -33,7 +33,7 @@ sfs_node sfs_place_fixed_node(const sfs_tree *tree, unsigned slot, const sfs_fix
 unsigned sfs_text_slot(const char *text)
 {
     unsigned slot = 0;
-    if (*text == SFS_TEXT_WHERE || *text == SFS_TEXT_BATCH)
+    if (*text == SFS_NAME_WHERE || *text == SFS_NAME_BATCH)
         sscanf(text + 1, "%u", &slot);
     return slot;
 }
@@ -44,7 +44,7 @@ static bool read_numbers(const sfs_tree *tree, sfs_place *place)
     sfs_address *address = &place->address;
     uint64_t fixed = 0;
     *address = (sfs_address){.slot = place->slot, .kind = SFS_ADDRESS_WHERE};
-    if (place->text_kind == SFS_TEXT_WHERE)
+    if (place->name_kind == SFS_NAME_WHERE)
         return sscanf(place->text, "%*u %" SCNu64 " %" SCNu64, &address->epoch, &place->row) == 2;
     address->kind = SFS_ADDRESS_BATCH_DIR;
     if (sscanf(place->text, "%*u %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64, &address->epoch,
@@ -60,14 +60,14 @@ static sfs_status open_text(sfs_tree *tree, sfs_node node, sfs_place *place, sfs
     SFS_TRY(sfs_counted_text(&tree->counted, node, &place->text, error));
     place->kind = SFS_PLACE_TEXT;
     place->slot = sfs_text_slot(place->text);
-    place->text_kind = (sfs_text_kind)*place->text;
+    place->name_kind = (sfs_name_kind)*place->text;
     memmove(place->text, place->text + 1, strlen(place->text));
     sfs_status status = sfs_views_hold(&tree->views, place->slot, &place->view, error);
     if (status) {
         free(place->text);
         return status;
     }
-    bool of_view = place->text_kind == SFS_TEXT_WHERE || place->text_kind == SFS_TEXT_BATCH;
+    bool of_view = place->name_kind == SFS_NAME_WHERE || place->name_kind == SFS_NAME_BATCH;
     if (of_view && !read_numbers(tree, place)) {
         sfs_place_close(tree, place);
         return sfs_fail_no_entry("node", error);
@@ -118,7 +118,7 @@ bool sfs_place_is_directory(const sfs_place *place)
     if (place->kind == SFS_PLACE_ADDRESS)
         return sfs_address_is_directory(&place->address);
     if (place->kind == SFS_PLACE_TEXT)
-        return place->text_kind == SFS_TEXT_BATCH && sfs_fixed_is_directory(place->fixed);
+        return place->name_kind == SFS_NAME_BATCH && sfs_fixed_is_directory(place->fixed);
     return sfs_fixed_is_directory(place->fixed);
 }
 
@@ -132,5 +132,6 @@ bool sfs_place_in_batch(const sfs_tree *tree, const sfs_fixed *fixed)
     while (top->parent)
         top = &nodes[top->parent];
     return sfs_fixed_is_directory(top) &&
-           (!strcmp(top->name, "obs") || !strcmp(top->name, "obsm") || !strcmp(top->name, "layers"));
+           (!strcmp(top->name, "obs") || !strcmp(top->name, "obsm") ||
+            !strcmp(top->name, "layers"));
 }

@@ -25,13 +25,13 @@ struct sfs_tree {
 
 /* Which node a text is of: its first letter. The rest is a name, or numbers with a space between.
  */
-typedef enum sfs_text_kind {
-    SFS_TEXT_ROWS = 'r',    /* NAME: rows/NAME */
-    SFS_TEXT_LINK = 'l',    /* NAME: a link in the root to NAME */
-    SFS_TEXT_EXPLAIN = 'e', /* NAME: .shufflefs/explain/NAME */
-    SFS_TEXT_WHERE = 'w',   /* SLOT EPOCH ROW: epoch_E/where/ROW */
-    SFS_TEXT_BATCH = 'b',   /* SLOT EPOCH RANK BATCH FIXED: a name in a batch's directory */
-} sfs_text_kind;
+typedef enum sfs_name_kind {
+    SFS_NAME_ROWS = 'r',    /* NAME: rows/NAME */
+    SFS_NAME_LINK = 'l',    /* NAME: a link in the root to NAME */
+    SFS_NAME_EXPLAIN = 'e', /* NAME: .shufflefs/explain/NAME */
+    SFS_NAME_WHERE = 'w',   /* SLOT EPOCH ROW: epoch_E/where/ROW */
+    SFS_NAME_BATCH = 'b',   /* SLOT EPOCH RANK BATCH FIXED: a name in a batch's directory */
+} sfs_name_kind;
 
 typedef enum sfs_place_kind {
     SFS_PLACE_FIXED,   /* `fixed`, of the root, or of a view where there is a slot */
@@ -45,10 +45,10 @@ typedef struct sfs_place {
     unsigned slot;
     const sfs_bound_view *view; /* pinned; of the mount where the node is of no other */
     const sfs_fixed *fixed;
-    sfs_address address; /* also of SFS_TEXT_BATCH and, as far as it goes, SFS_TEXT_WHERE */
+    sfs_address address; /* also of SFS_NAME_BATCH and, as far as it goes, SFS_NAME_WHERE */
     char *text;          /* owned; behind the kind's letter */
-    sfs_text_kind text_kind;
-    uint64_t row; /* of SFS_TEXT_WHERE */
+    sfs_name_kind name_kind;
+    uint64_t row; /* of SFS_NAME_WHERE */
 } sfs_place;
 
 /* ENOENT where the node stands for nothing; else as sfs_views_hold. */

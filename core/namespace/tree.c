@@ -19,8 +19,7 @@ static sfs_status open_views(sfs_tree *tree, const sfs_view *view, sfs_error *er
     if (view)
         return sfs_views_open(&tree->views, tree->collection, view, cache_size, error);
     SFS_TRY(sfs_view_new(&defaults, error));
-    sfs_status status =
-        sfs_views_open(&tree->views, tree->collection, defaults, cache_size, error);
+    sfs_status status = sfs_views_open(&tree->views, tree->collection, defaults, cache_size, error);
     sfs_view_free(defaults);
     return status;
 }
@@ -190,7 +189,7 @@ static sfs_status stat_file(sfs_tree *tree, sfs_node node, sfs_attributes *out, 
 
 static bool is_link(const sfs_place *place)
 {
-    return place->kind == SFS_PLACE_TEXT && place->text_kind == SFS_TEXT_LINK;
+    return place->kind == SFS_PLACE_TEXT && place->name_kind == SFS_NAME_LINK;
 }
 
 sfs_status sfs_stat(sfs_tree *tree, sfs_node node, sfs_attributes *out, sfs_error *error)

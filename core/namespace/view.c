@@ -23,14 +23,19 @@ static const struct word tails[] = {{"even", SFS_TAIL_GIVEN + (int)SFS_TAIL_EVEN
                                     {"pad", SFS_TAIL_GIVEN + (int)SFS_TAIL_PAD},
                                     {"drop", SFS_TAIL_GIVEN + (int)SFS_TAIL_DROP},
                                     {0}};
-static const struct word formats[SFS_FORMATS + 1] = {
-    {"csr", SFS_FORMAT_CSR},   {"npz", SFS_FORMAT_NPZ},         {"npy", SFS_FORMAT_NPY},
-    {"h5ad", SFS_FORMAT_H5AD}, {"obs.csv", SFS_FORMAT_OBS_CSV}, {"dir", SFS_FORMAT_DIR},
-    {0}};
+static const struct word formats[SFS_FORMATS + 1] = {{"csr", SFS_FORMAT_CSR},
+                                                     {"npz", SFS_FORMAT_NPZ},
+                                                     {"npy", SFS_FORMAT_NPY},
+                                                     {"h5ad", SFS_FORMAT_H5AD},
+                                                     {"obs.csv", SFS_FORMAT_OBS_CSV},
+                                                     {"dir", SFS_FORMAT_DIR},
+                                                     {0}};
 static const struct word index_sizes[] = {{"int32", 4}, {"int64", 8}, {"uint16", 2}, {0}};
 static const struct word switches[] = {{"0", 0}, {"1", 1}, {0}};
-static const struct word split_methods[] = {
-    {"hash", SFS_SPLIT_HASH}, {"exact", SFS_SPLIT_EXACT}, {"stochastic", SFS_SPLIT_STOCHASTIC}, {0}};
+static const struct word split_methods[] = {{"hash", SFS_SPLIT_HASH},
+                                            {"exact", SFS_SPLIT_EXACT},
+                                            {"stochastic", SFS_SPLIT_STOCHASTIC},
+                                            {0}};
 
 typedef enum key_kind { NUMBER, WORD, TEXT, FORMATS, VALUE_TYPE } key_kind;
 
@@ -45,7 +50,7 @@ struct key {
 
 #define NUMBER_KEY(name, min, max)                                                                 \
     {                                                                                              \
-        #name, NUMBER, offsetof(sfs_view, name), min, max, NULL                                    \
+#name, NUMBER, offsetof(sfs_view, name), min, max, NULL                                    \
     }
 #define WORD_KEY(name, member, words)                                                              \
     {                                                                                              \
@@ -326,9 +331,7 @@ char *sfs_view_value(const sfs_view *view, size_t i)
         return strdup(word_value(view, key));
     case TEXT: {
         const char *text = *text_of(view, key);
-        return strdup(text                                             ? text
-                      : text_of(view, key) == &view->texts[SFS_TEXT_LAYER] ? "X"
-                                                                       : "");
+        return strdup(text ? text : text_of(view, key) == &view->texts[SFS_TEXT_LAYER] ? "X" : "");
     }
     case FORMATS:
         return formats_value(view->formats);

@@ -32,10 +32,11 @@ static sfs_status decode(const char *key, char *value, sfs_error *error)
         }
         int high = hex_digit(at[1]), low = high < 0 ? -1 : hex_digit(at[2]);
         if (low < 0 || !(high | low))
-            return sfs_fail(error, -EINVAL,
-                            "%s: expected %%XX, two hexadecimal digits, found \"%.3s\"; a %% itself "
-                            "is spelled %%25",
-                            key, at);
+            return sfs_fail(
+                error, -EINVAL,
+                "%s: expected %%XX, two hexadecimal digits, found \"%.3s\"; a %% itself "
+                "is spelled %%25",
+                key, at);
         *to++ = (char)(high * 16 + low);
         at += 2;
     }

@@ -84,8 +84,7 @@ static sfs_status open_own(sfs_views *views, const sfs_view *view, sfs_error *er
     slot->bound = calloc(1, sizeof *slot->bound);
     if (!slot->name || !slot->bound)
         return sfs_fail_memory(error);
-    sfs_status status =
-        sfs_view_bind(view, views->collection, AT_FDCWD, slot->bound, error);
+    sfs_status status = sfs_view_bind(view, views->collection, AT_FDCWD, slot->bound, error);
     if (status) {
         free(slot->bound);
         slot->bound = NULL;

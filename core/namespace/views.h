@@ -10,13 +10,13 @@
 #include "namespace/address.h"
 
 typedef struct sfs_view_slot {
-    char *name;             /* owned; NULL: the slot is free */
-    sfs_view view;          /* owned: what it asks for */
-    uint64_t references;    /* given by look-ups and not yet forgotten */
-    uint64_t pins;          /* of `bound`, by what reads it */
-    sfs_bound_view *bound;  /* owned; NULL: not worked out, or given up */
-    bool preparing;         /* by a thread that does not hold the lock */
-    uint64_t used;          /* when it was looked up last, on the clock of uses */
+    char *name;            /* owned; NULL: the slot is free */
+    sfs_view view;         /* owned: what it asks for */
+    uint64_t references;   /* given by look-ups and not yet forgotten */
+    uint64_t pins;         /* of `bound`, by what reads it */
+    sfs_bound_view *bound; /* owned; NULL: not worked out, or given up */
+    bool preparing;        /* by a thread that does not hold the lock */
+    uint64_t used;         /* when it was looked up last, on the clock of uses */
 } sfs_view_slot;
 
 typedef struct sfs_views {

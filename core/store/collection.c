@@ -91,6 +91,23 @@ static sfs_status open_shard_rows(const json_t *root, uint64_t rows, uint64_t **
     return 0;
 }
 
+/* The columns of obsm are matrices, those of other tables are not. */
+static sfs_status check_dimensions(const sfs_collection *collection, sfs_error *error)
+{
+    const sfs_table *const tables[] = {&collection->obs, &collection->var, &collection->raw_var,
+                                       &collection->obsm};
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+        const sfs_table *table = tables[i];
+        bool matrix = table == &collection->obsm;
+        for (size_t c = 0; c < table->column_count; c++)
+            if (table->columns[c].matrix != matrix)
+                return sfs_fail(error, -EBADMSG,
+                                "%s: expected \"columns\" in the columns of obsm, and in no others",
+                                table->columns[c].name);
+    }
+    return 0;
+}
+
 static sfs_status open_tables(sfs_collection *collection, const sfs_files *files,
                               const json_t *root, const uint64_t *shard_rows, size_t shard_count,
                               sfs_error *error)
@@ -103,11 +120,17 @@ static sfs_status open_tables(sfs_collection *collection, const sfs_files *files
     SFS_TRY(sfs_json_object(tables, "var", &object, error));
     SFS_TRY(sfs_table_open(files, object, &collection->variables, 1, &collection->var, error));
     object = json_object_get(tables, "raw_var");
-    if (!object)
-        return 0;
-    collection->has_raw_var = true;
-    SFS_TRY(sfs_json_uint(object, "rows", INT32_MAX, &raw_variables, error));
-    return sfs_table_open(files, object, &raw_variables, 1, &collection->raw_var, error);
+    if (object) {
+        collection->has_raw_var = true;
+        SFS_TRY(sfs_json_uint(object, "rows", INT32_MAX, &raw_variables, error));
+        SFS_TRY(sfs_table_open(files, object, &raw_variables, 1, &collection->raw_var, error));
+    }
+    object = json_object_get(tables, "obsm");
+    if (object) {
+        collection->has_obsm = true;
+        SFS_TRY(sfs_table_open(files, object, shard_rows, shard_count, &collection->obsm, error));
+    }
+    return check_dimensions(collection, error);
 }
 
 /* A matrix has the collection's variables as columns, or raw's. */
@@ -271,6 +294,7 @@ void sfs_collection_close(sfs_collection *collection)
     sfs_table_close(&collection->obs);
     sfs_table_close(&collection->var);
     sfs_table_close(&collection->raw_var);
+    sfs_table_close(&collection->obsm);
     sfs_map_set_close(&collection->files);
     free(collection);
 }

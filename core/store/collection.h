@@ -16,8 +16,8 @@ struct sfs_collection {
     sfs_map_set files; /* owned */
     struct stat stat;  /* of collection.json */
     uint64_t rows, variables, generation;
-    sfs_table obs, var, raw_var;
-    bool has_raw_var;
+    sfs_table obs, var, raw_var, obsm;
+    bool has_raw_var, has_obsm;
     sfs_matrix *matrices; /* owned */
     size_t matrix_count;
 };

@@ -60,12 +60,28 @@ static sfs_status open_part(const sfs_files *files, const json_t *object, const 
     if (column->kind == SFS_COLUMN_STRING)
         SFS_TRY(open_strings(files, object, part->rows, &part->strings, error));
     else
-        SFS_TRY(sfs_files_array(files, object, "values", column->dtype, part->rows, 0,
-                                &part->values, error));
+        SFS_TRY(sfs_files_array(files, object, "values", column->dtype, part->rows,
+                                column->matrix ? column->columns : 0, &part->values, error));
     if (!column->nullable)
         return 0;
     return sfs_files_array(files, object, "mask", (sfs_dtype){'b', 1}, part->rows, 0, &part->mask,
                            error);
+}
+
+/* How many values a row has. */
+static sfs_status open_columns(const json_t *object, sfs_column *column, sfs_error *error)
+{
+    uint64_t columns;
+    if (!json_object_get(object, "columns"))
+        return 0;
+    SFS_TRY(sfs_json_uint(object, "columns", INT32_MAX, &columns, error));
+    if (!columns || column->nullable)
+        return sfs_fail(error, -EBADMSG,
+                        "%s: expected at least one of \"columns\", and none that is nullable",
+                        column->name);
+    column->matrix = true;
+    column->columns = (uint32_t)columns;
+    return 0;
 }
 
 static sfs_status open_kind(const sfs_files *files, const json_t *object, sfs_column *column,
@@ -78,6 +94,7 @@ static sfs_status open_kind(const sfs_files *files, const json_t *object, sfs_co
     SFS_TRY(sfs_json_bool(object, "nullable", &column->nullable, error));
     if (!strcmp(kind, "number")) {
         column->kind = SFS_COLUMN_NUMBER;
+        SFS_TRY(open_columns(object, column, error));
         return sfs_json_dtype(object, "dtype", &column->dtype, error);
     }
     if (!strcmp(kind, "string")) {
@@ -104,18 +121,20 @@ static sfs_status open_column(const sfs_files *files, const json_t *object,
     const char *name;
     json_t *parts;
     SFS_TRY(sfs_json_string(object, "name", &name, error));
-    uint64_t rows = 0, bytes;
+    uint64_t rows = 0, values, bytes;
     for (size_t i = 0; i < part_count; i++)
         rows += part_rows[i];
+    column->columns = 1;
     column->name = strdup(name);
     column->parts = calloc(part_count + 1, sizeof *column->parts);
     if (!column->name || !column->parts)
         return sfs_fail_memory(error);
     SFS_TRY(open_kind(files, object, column, error));
-    if (__builtin_mul_overflow(rows, column->dtype.size, &bytes) || bytes > INT64_MAX / 16)
+    if (__builtin_mul_overflow(rows, column->columns, &values) ||
+        __builtin_mul_overflow(values, column->dtype.size, &bytes) || bytes > INT64_MAX / 16)
         return sfs_fail(error, -EBADMSG,
-                        "%s: expected fewer bytes than %" PRIu64 " rows of %" PRIu32, name, rows,
-                        column->dtype.size);
+                        "%s: expected fewer bytes than %" PRIu64 " rows of %" PRIu32 " x %" PRIu32,
+                        name, rows, column->columns, column->dtype.size);
     SFS_TRY(sfs_json_array(object, "parts", &parts, error));
     if (json_array_size(parts) != part_count)
         return sfs_fail(error, -EBADMSG, "expected %zu \"parts\", found %zu", part_count,

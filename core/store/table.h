@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* obs, var and raw's var: columns of numbers, categories or strings, in parts that follow the
+/* obs, var, raw's var and obsm: columns of numbers, categories or strings, in parts that follow the
  * shards. */
 #ifndef SFS_STORE_TABLE_H
 #define SFS_STORE_TABLE_H
@@ -35,8 +35,9 @@ typedef enum sfs_column_kind {
 
 typedef struct sfs_column_part {
     uint64_t first_row, rows;
-    sfs_array values;    /* numbers; codes of categories, int32, -1 missing */
-    sfs_array mask;      /* of a nullable column: bool, true where missing */
+    sfs_array
+        values;     /* numbers, a matrix: rows x columns; codes of categories, int32, -1 missing */
+    sfs_array mask; /* of a nullable column: bool, true where missing */
     sfs_strings strings; /* of a string column */
 } sfs_column_part;
 
@@ -46,6 +47,8 @@ typedef struct sfs_column {
     sfs_dtype dtype; /* of values; of strings: S and the bytes of the longest one */
     bool nullable;
     bool ordered;           /* of categories */
+    bool matrix;            /* numbers of two dimensions, as in obsm ... */
+    uint32_t columns;       /* ... with so many values a row; else 1 */
     sfs_strings categories; /* of a categorical column */
     sfs_column_part *parts; /* owned */
     size_t part_count;

@@ -22,8 +22,8 @@ SFS_API sfs_status sfs_named_view_remove(const sfs_collection *collection, const
 
 /** The name of view `index` and its spelling as a path (`@key=value,...`), both malloc'ed. ENOENT
  * past the last one. EIO where its file is damaged: *name is given all the same. */
-SFS_API sfs_status sfs_named_view_get(const sfs_collection *collection, uint64_t index,
-                                      char **name, char **spelling, sfs_error *error);
+SFS_API sfs_status sfs_named_view_get(const sfs_collection *collection, uint64_t index, char **name,
+                                      char **spelling, sfs_error *error);
 
 #ifdef __cplusplus
 }

@@ -53,8 +53,8 @@ typedef char *sfs_stats_source(void *context);
 SFS_API void sfs_tree_set_stats(sfs_tree *tree, sfs_stats_source *stats, void *context);
 
 /** The name in the root of a view that was looked up long ago and is not used, where so many are
- * known that there is soon no room for others; malloc'ed, or NULL. A kernel that remembers it should
- * forget it. */
+ * known that there is soon no room for others; malloc'ed, or NULL. A kernel that remembers it
+ * should forget it. */
 SFS_API char *sfs_tree_oldest_view(sfs_tree *tree);
 
 /** Files opened from it are closed before. Accepts NULL. */

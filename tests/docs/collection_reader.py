@@ -125,10 +125,14 @@ def read(path):
     variables = {"obs": rows, "var": count(description["variables"], 2**31 - 1)}
     if "raw_var" in description["tables"]:
         variables["raw_var"] = count(description["tables"]["raw_var"]["rows"], 2**31 - 1)
+    if "obsm" in description["tables"]:
+        variables["obsm"] = rows
     require(set(description["tables"]) == set(variables), "tables", set(description["tables"]))
     for name, table in description["tables"].items():
-        parts = shard_rows if name == "obs" else [variables[name]]
+        parts = shard_rows if name in ("obs", "obsm") else [variables[name]]
         collection.tables[name] = read_table(files, table, variables[name], parts)
+        for column in table["columns"]:
+            require(("columns" in column) == (name == "obsm"), name, column["name"], "has columns or has none")
 
     for matrix in description["matrices"]:
         name = matrix["name"]
@@ -263,7 +267,9 @@ def read_column(files, column, parts):
         return Column(column["name"], kind, strings, column["width"], mask=mask)
     if kind == "number":
         require(column["dtype"] in DTYPES, column["name"], "dtype")
-        return Column(column["name"], kind, np.concatenate([files.array(p["values"], column["dtype"], n) for p, n in both]), mask=mask)
+        width = [count(column["columns"], 2**31 - 1)] if "columns" in column else []
+        require(not width or width[0] and not column["nullable"], column["name"], "columns", width)
+        return Column(column["name"], kind, np.concatenate([files.array(p["values"], column["dtype"], n, *width) for p, n in both]), mask=mask)
     require(kind == "categorical" and not column["nullable"], column["name"], "kind", kind)
     categories = read_strings(files, column["categories"], count(column["categories"]["count"], 2**31 - 1))
     codes = np.concatenate([files.array(part["values"], "<i4", n) for part, n in both])

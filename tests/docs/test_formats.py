@@ -20,7 +20,7 @@ import source
 from h5ad_write import Sparse, write_h5ad
 
 SYNTHETIC = "synthetic:rows=150,vars=300,density=0.06,seed=3"
-FILES = ["csr_csc_dense_raw_and_layers", "raw_dense_and_narrower", "every_kind_of_column", "odd_column_names", "special_values",
+FILES = ["csr_csc_dense_raw_and_layers", "obsm_arrays", "raw_dense_and_narrower", "every_kind_of_column", "odd_column_names", "special_values",
          "extreme_integers", "explicit_zeros", "fixed_width_strings", "as_in_2018", "as_in_2020_lzf", "empty_rows_at_both_ends",
          "only_empty_rows", "no_x", "no_x_but_layer", "no_rows", "no_rows_dense", "no_columns", "dtype_b1", "dtype_f2", "big_endian_u4"]
 ARGUMENTS = {"as is": (), "raw in shards": ("--codec", "raw", "--shard-rows", "17"),
@@ -208,7 +208,7 @@ def test_every_key_is_in_the_grammar(made):
 
 
 def test_file_names_are_as_documented(made):
-    pattern = (r"s\d+\.m\d+\.(bases|deltas|nnz|checks|record_bases|record_deltas|indices|data)\.npy|obs\.\d+(\.s\d+)?\.(values|mask|text|offsets)\.npy|"
+    pattern = (r"s\d+\.m\d+\.(bases|deltas|nnz|checks|record_bases|record_deltas|indices|data)\.npy|obsm?\.\d+(\.s\d+)?\.(values|mask|text|offsets)\.npy|"
                r"(raw_)?var\.\d+\.(values|mask|text|offsets)\.npy|(obs|var|raw_var)\.\d+\.categories\.(text|offsets)\.npy|g1\.sums\.npy")
     for name in made[1].description["files"]:
         assert re.fullmatch(pattern, name), name

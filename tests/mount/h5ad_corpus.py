@@ -332,8 +332,30 @@ def columns_not_in_their_order(path):
 
 
 @file
+def obsm_arrays(path):
+    """Arrays of every type, of one column and of many, stored in one piece and in chunks both ways; and what is not stored."""
+    rng, n = seeded("obsm"), 33
+    write_h5ad(path, random_sparse(rng, n, 6))
+    with h5py.File(path, "a") as h5:
+        obsm = h5.create_group("obsm")
+        for dtype in DTYPES:
+            write_matrix(obsm, f"of_{dtype[1:]}", random_dense(rng, n, 3, dtype, density=0.9))
+        write_matrix(obsm, "X_pca", rng.normal(size=(n, 50)).astype("<f4"), chunks=(7, 11), compression="gzip")
+        write_matrix(obsm, "one_column", rng.normal(size=(n, 1)))
+        write_matrix(obsm, "big_endian", rng.normal(size=(n, 2)).astype(">f8"))
+        write_matrix(obsm, "wide", rng.integers(0, 9, (n, 3000)).astype("<i2"))
+        write_matrix(obsm, "100% tab\there", rng.normal(size=(n, 2)))
+        write_matrix(obsm, "cube", np.zeros((n, 2, 2)))
+        write_matrix(obsm, "vector", np.zeros(n))
+        write_matrix(obsm, "no_columns", np.zeros((n, 0)))
+        write_matrix(obsm, "sparse", random_sparse(rng, n, 4))
+        write_frame(obsm, "frame", Frame(names("cell", n), {"a": np.arange(n)}))
+        obsm.create_dataset("strings", data=np.full((n, 2), b"x"))
+
+
+@file
 def things_that_are_ignored(path):
-    """obsm, varm, obsp, uns and strangers at the root and among the arrays do not disturb."""
+    """varm, obsp, uns and strangers at the root and among the arrays do not disturb."""
     rng = seeded("ignored")
     write_h5ad(path, random_sparse(rng, 20, 8))
     with h5py.File(path, "a") as h5:

@@ -149,14 +149,14 @@ double sfs_file_cold_share(const sfs_file *file)
     return 0;
 }
 
-bool sfs_batch_of(const sfs_tree *tree, sfs_node node, sfs_batch *out)
+bool sfs_batch_of(sfs_tree *tree, sfs_node node, sfs_batch *out)
 {
     (void)tree;
     *out = (sfs_batch){.stream = FIRST_NODE, .number = node - FIRST_NODE};
     return true;
 }
 
-bool sfs_batch_node(const sfs_tree *tree, const sfs_batch *batch, sfs_node *out)
+bool sfs_batch_node(sfs_tree *tree, const sfs_batch *batch, sfs_node *out)
 {
     (void)tree;
     *out = FIRST_NODE + batch->number;
