@@ -379,7 +379,7 @@ static bool next_is_comparison(const struct parser *parser, sfs_operator *op)
 /* a < b < c is a < b and b < c. */
 static sfs_status parse_compare(struct parser *parser, sfs_node **out, sfs_error *error)
 {
-    sfs_node *left = *out, *chain = NULL, *node;
+    sfs_node *left = *out, *chain = NULL, *node = NULL;
     sfs_operator op;
     while (next_is_comparison(parser, &op)) {
         sfs_node *right;

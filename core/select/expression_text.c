@@ -31,19 +31,43 @@ static sfs_status read_line(const uint8_t *bytes, uint64_t length, sfs_line *lin
     return 0;
 }
 
+/* Lines whose text was verified as a whole. */
+struct run {
+    uint64_t start, end; /* of their text */
+    bool escaped;        /* some line has an escape */
+};
+
+static sfs_status verify_run(const sfs_strings *strings, uint64_t first, uint64_t count,
+                             struct run *run, sfs_error *error)
+{
+    const uint64_t *offsets = (const uint64_t *)(const void *)strings->offsets.items;
+    SFS_TRY(sfs_array_verify(&strings->offsets, first, count + 1, error));
+    *run = (struct run){.start = offsets[first], .end = offsets[first + count]};
+    if (run->start >= run->end || run->end > strings->text.count) {
+        run->end = 0; /* damage: each line is looked at on its own, and the bad one named */
+        return 0;
+    }
+    SFS_TRY(sfs_array_verify(&strings->text, run->start, run->end - run->start, error));
+    run->escaped = memchr(strings->text.items + run->start, '\\', run->end - run->start) != NULL;
+    return 0;
+}
+
 static sfs_status evaluate_span(const sfs_test *test, const sfs_strings *strings, uint64_t first,
                                 uint64_t count, sfs_line *line, uint8_t *out, sfs_error *error)
 {
     const uint64_t *offsets = (const uint64_t *)(const void *)strings->offsets.items;
-    SFS_TRY(sfs_array_verify(&strings->offsets, first, count + 1, error));
+    struct run run;
+    SFS_TRY(verify_run(strings, first, count, &run, error));
     for (uint64_t i = first; i < first + count; i++) {
-        const uint8_t *bytes = strings->text.items + offsets[i];
-        uint64_t start = offsets[i], end = offsets[i + 1], length = end - start;
+        uint64_t start = offsets[i], end = offsets[i + 1], length;
+        const uint8_t *bytes;
         sfs_bytes string;
-        if (start >= end || end > strings->text.count)
-            return sfs_strings_line(strings, i, &bytes, &length, error);
-        SFS_TRY(sfs_array_verify(&strings->text, start, length, error));
-        SFS_TRY(read_line(bytes, length, line, &string, error));
+        if (run.start <= start && start < end && end <= run.end && !run.escaped) {
+            string = (sfs_bytes){strings->text.items + start, end - start - 1};
+        } else {
+            SFS_TRY(sfs_strings_line(strings, i, &bytes, &length, error));
+            SFS_TRY(read_line(bytes, length, line, &string, error));
+        }
         out[i - first] = truth(test, sfs_text_test_holds(&test->text, string));
     }
     return 0;
@@ -95,7 +119,7 @@ sfs_status sfs_evaluate_categories(const sfs_expression *expression, const sfs_t
         const uint8_t *bytes;
         uint64_t length;
         sfs_bytes category;
-        bool holds;
+        bool holds = false;
         SFS_TRY(sfs_strings_line(categories, i, &bytes, &length, error));
         SFS_TRY(read_line(bytes, length, line, &category, error));
         if (test->by_number)

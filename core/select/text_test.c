@@ -24,6 +24,8 @@ void sfs_text_test_sort(sfs_text_test *test)
 static bool is_among(const sfs_text_test *test, sfs_bytes string)
 {
     size_t low = 0, high = test->count;
+    if (high == 1)
+        return string.size == test->values[0].size && !sfs_bytes_compare(string, test->values[0]);
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         int order = sfs_bytes_compare(test->values[middle], string);
