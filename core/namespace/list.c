@@ -83,27 +83,16 @@ static bool list_rank(const sfs_bound_view *view, sfs_address *address, uint64_t
     return false;
 }
 
-/* quality.json and where, and behind them the ranks. */
+/* The ranks alone, so that a loop over what is listed is one over ranks. */
 static bool list_in_epoch(const sfs_bound_view *view, sfs_address *address, uint64_t index,
                           sfs_entry *out)
 {
-    uint64_t before = 0;
-    out->directory = index > 0;
-    if (index == before++) {
-        address->kind = SFS_ADDRESS_QUALITY;
-        strcpy(out->name, "quality.json");
-        return true;
-    }
-    if (sfs_bound_view_has_where(view) && index == before++) {
-        address->kind = SFS_ADDRESS_WHERE;
-        strcpy(out->name, "where");
-        return true;
-    }
-    address->kind = SFS_ADDRESS_RANK;
-    address->rank = index - before;
-    if (address->rank >= view->deal.world_size)
+    if (index >= view->deal.world_size)
         return false;
-    name_entry(out, "rank_", address->rank, "");
+    address->kind = SFS_ADDRESS_RANK;
+    address->rank = index;
+    name_entry(out, "rank_", index, "");
+    out->directory = true;
     return true;
 }
 

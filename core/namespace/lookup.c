@@ -130,9 +130,7 @@ static sfs_status lookup_fixed(sfs_tree *tree, const sfs_place *parent, const ch
 
 static bool lookup_in_epoch(const sfs_bound_view *view, const char *name, sfs_address *address)
 {
-    if (!strcmp(name, "quality.json"))
-        address->kind = SFS_ADDRESS_QUALITY;
-    else if (!strcmp(name, "where") && sfs_bound_view_has_where(view))
+    if (!strcmp(name, "where") && sfs_bound_view_has_where(view))
         address->kind = SFS_ADDRESS_WHERE;
     else if (sfs_number_between(name, "rank_", "", &address->rank) &&
              address->rank < view->deal.world_size)
