@@ -64,15 +64,24 @@ static json_t *describe_value(size_t key, const char *value)
                : json_string(value);
 }
 
-/* All keys that have a value. */
+/* Whether a key goes without saying where it has its default. */
+static bool is_silent(size_t key)
+{
+    static const char *const told[] = {"batch_size", "block_size",  "epochs", "index_dtype",
+                                       "layer",      "lossy",       "order",  "seed",
+                                       "tail",       "value_dtype", "window", "world_size"};
+    for (size_t i = 0; i < sizeof told / sizeof *told; i++)
+        if (!strcmp(told[i], sfs_view_key_name(key)))
+            return false;
+    return true;
+}
+
 static json_t *describe_keys(const sfs_view *view)
 {
     json_t *object = json_object();
     for (size_t i = 0; i < SFS_VIEW_KEYS; i++) {
         SFS_AUTO_FREE char *value = sfs_view_value(view, i);
-        if (value && *value &&
-            !(sfs_view_key_is_number(i) && !strcmp(value, "0") &&
-              !strcmp(sfs_view_key_name(i), "epoch_size")))
+        if (value && !(is_silent(i) && sfs_view_is_default(view, i)))
             json_object_set_new(object, sfs_view_key_name(i), describe_value(i, value));
     }
     return object;

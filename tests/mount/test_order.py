@@ -138,7 +138,7 @@ def test_formats(sized, mount):
             assert sorted(mounted.list("epoch_0/rank_0")) == sorted(expected)
             for name in both:
                 assert (mounted / "epoch_0/rank_0" / name).exists()
-            assert sorted(mounted.list("epoch_0/rank_0/batch_3")) == ["data.npy", "indices.npy", "indptr.npy", "rows.npy"]
+            assert sorted(mounted.list("epoch_0/rank_0/batch_3")) == ["data.npy", "indices.npy", "indptr.npy", "obs", "rows.npy"]
 
 
 def test_epochs(sized, mount):
