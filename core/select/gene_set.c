@@ -17,12 +17,20 @@ static sfs_status open_set(uint64_t count, uint64_t stored, sfs_gene_set *out, s
     out->stored = (uint32_t)stored;
     out->column_of = malloc((stored + 1) * sizeof *out->column_of);
     out->stored_of = malloc((count + 1) * sizeof *out->stored_of);
-    if (!out->column_of || !out->stored_of) {
+    out->chosen = calloc(stored + 1, sizeof *out->chosen);
+    if (!out->column_of || !out->stored_of || !out->chosen) {
         sfs_gene_set_close(out);
         return sfs_fail_memory(error);
     }
     memset(out->column_of, 0xff, (stored + 1) * sizeof *out->column_of);
     return 0;
+}
+
+static void put(sfs_gene_set *set, uint32_t column, uint32_t stored)
+{
+    set->column_of[stored] = (int32_t)column;
+    set->stored_of[column] = stored;
+    set->chosen[stored] = 1;
 }
 
 sfs_status sfs_gene_set_open_rows(const sfs_row_set *set, sfs_gene_set *out, sfs_error *error)
@@ -32,8 +40,7 @@ sfs_status sfs_gene_set_open_rows(const sfs_row_set *set, sfs_gene_set *out, sfs
     for (uint64_t word = 0; word < sfs_row_set_words(set->size); word++) {
         for (uint64_t bits = set->words[word]; bits; bits &= bits - 1) {
             uint32_t stored = (uint32_t)(word * 64) + (uint32_t)__builtin_ctzll(bits);
-            out->column_of[stored] = (int32_t)column;
-            out->stored_of[column++] = stored;
+            put(out, column++, stored);
         }
     }
     return 0;
@@ -52,8 +59,7 @@ sfs_status sfs_gene_set_open_list(const uint32_t *columns, uint64_t count, uint6
                             " at place %" PRIu32,
                             stored, column, i);
         }
-        out->column_of[column] = (int32_t)i;
-        out->stored_of[i] = column;
+        put(out, i, column);
         out->ascending &= !i || columns[i - 1] < column;
     }
     return 0;
@@ -63,11 +69,12 @@ void sfs_gene_set_close(sfs_gene_set *set)
 {
     free(set->column_of);
     free(set->stored_of);
+    free(set->chosen);
     *set = (sfs_gene_set){0};
 }
 
 uint64_t sfs_gene_set_memory(const sfs_gene_set *set)
 {
-    return ((uint64_t)set->stored + 1) * sizeof *set->column_of +
+    return ((uint64_t)set->stored + 1) * (sizeof *set->column_of + sizeof *set->chosen) +
            ((uint64_t)set->count + 1) * sizeof *set->stored_of;
 }

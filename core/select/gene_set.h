@@ -9,8 +9,8 @@
 typedef struct sfs_gene_set {
     uint32_t count;      /* columns of the view */
     uint32_t stored;     /* columns of the matrix */
-    int32_t *column_of;  /* owned: the view's column of each stored one, or -1; one -1 more behind
-                            them, for what is no column */
+    int32_t *column_of;  /* owned: the view's column of each stored one, or -1 */
+    uint8_t *chosen;     /* owned: 1 where column_of has a column, else 0; one 0 more behind them */
     uint32_t *stored_of; /* owned: the stored column of each of the view's */
     bool ascending;      /* stored_of ascends: columns keep their order */
 } sfs_gene_set;
@@ -30,10 +30,11 @@ void sfs_gene_set_close(sfs_gene_set *set);
 /* Bytes of memory that the set holds. */
 uint64_t sfs_gene_set_memory(const sfs_gene_set *set);
 
-/* The view's column of a stored one, or -1; of any number, as what is read from a file may be. */
-static inline int32_t sfs_gene_set_column(const sfs_gene_set *set, uint32_t stored)
+/* 1 for a stored column that is one of the view's, else 0; any number will do, as what is read from
+ * a file may be any. Smaller than column_of, and so nearer in the caches. */
+static inline uint8_t sfs_gene_set_has(const sfs_gene_set *set, uint32_t stored)
 {
-    return set->column_of[stored < set->stored ? stored : set->stored];
+    return set->chosen[stored < set->stored ? stored : set->stored];
 }
 
 #endif
