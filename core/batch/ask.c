@@ -8,6 +8,20 @@
 /* ASK_MAX: the kernel cuts what is asked for at once to its read-ahead, which is rarely less. */
 enum { SAMPLES = 32, SAMPLE_EVERY = 8, ASK_MAX = 128 << 10 };
 
+/* How much of a row the processor is asked for at most: measured, with rows of 4 kB in memory. */
+enum { PREFETCH_BYTES = 4096, CACHE_LINE = 64 };
+
+void sfs_ask_processor(const sfs_row_list *list, uint64_t row, sfs_row_array array)
+{
+    sfs_row_place place;
+    if (row >= list->count || sfs_row_list_place(list, row, &place, NULL))
+        return;
+    sfs_extent extent = sfs_codec_of(list->matrix)->extent(list->matrix, &place, array);
+    uint64_t length = extent.length < PREFETCH_BYTES ? extent.length : PREFETCH_BYTES;
+    for (uint64_t at = 0; at < length; at += CACHE_LINE)
+        __builtin_prefetch(extent.bytes + at);
+}
+
 static void ask_now(sfs_extent *asked)
 {
     while (asked->length) {

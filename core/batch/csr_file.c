@@ -23,7 +23,7 @@ static void write_header(sfs_file *file, const sfs_csr_header *header)
     memcpy(&words[0], magic, sizeof magic);
     words[1] = HEADER_BYTES;
     words[2] = (int64_t)rows->count;
-    words[3] = (int64_t)rows->matrix->columns;
+    words[3] = (int64_t)sfs_row_list_columns(rows);
     words[4] = (int64_t)rows->nnz;
     words[5] = SFS_CSR_ARRAYS;
     for (int i = 0; i < SFS_CSR_ARRAYS; i++)

@@ -2,12 +2,9 @@
 #include "batch/csr_part.h"
 
 #include "batch/ask.h"
+#include "batch/chosen_row.h"
 #include "codec/cast.h"
 #include "codec/codec.h"
-
-/* How far ahead rows are asked for, and at most how much of each: measured, with rows of 4 kB in
- * memory. */
-enum { PREFETCH_ROWS = 1, PREFETCH_BYTES = 4096, CACHE_LINE = 64 };
 
 const char *const sfs_csr_array_names[SFS_CSR_ARRAYS] = {"indptr", "indices", "data", "rows"};
 
@@ -44,19 +41,6 @@ static sfs_status next_row(const sfs_row_list *rows, bool has_nonzeros, uint64_t
                         rows->matrix->name);
     *row = next;
     return 0;
-}
-
-/* Asks the processor for the beginning of a row that is read soon; its own prefetcher finds the
- * rest. A hint: what is wrong with that row is for its own read to say. */
-static void prefetch(const sfs_row_list *rows, uint64_t row, sfs_row_array array)
-{
-    sfs_row_place place;
-    if (row >= rows->count || sfs_row_list_place(rows, row, &place, NULL))
-        return;
-    sfs_extent extent = sfs_codec_of(rows->matrix)->extent(rows->matrix, &place, array);
-    uint64_t length = extent.length < PREFETCH_BYTES ? extent.length : PREFETCH_BYTES;
-    for (uint64_t at = 0; at < length; at += CACHE_LINE)
-        __builtin_prefetch(extent.bytes + at);
 }
 
 /* Bytes [skip, skip + length) of one of a row's arrays, which begin and end in any element. */
@@ -99,6 +83,44 @@ static sfs_status emit_row(const sfs_matrix *matrix, const sfs_row_place *place,
     return 0;
 }
 
+/* Of a row's non-zeros in the chosen columns, which were counted when the list was made. */
+static sfs_status emit_chosen(const sfs_part *part, const sfs_row_place *place, uint64_t nnz,
+                              sfs_row_array array, uint64_t skip, uint64_t length, sfs_sink *sink,
+                              sfs_error *error)
+{
+    const sfs_matrix *matrix = part->rows->matrix;
+    const sfs_chosen_form form = {.genes = part->rows->genes,
+                                  .sorted = true,
+                                  .with_values = array == SFS_ROW_VALUES,
+                                  .values = part->dtype};
+    sfs_chosen_row row;
+    SFS_TRY(sfs_chosen_decode(matrix, place, &form, sink->scratch, &row, error));
+    if (row.count != nnz)
+        return sfs_fail(error, -EIO,
+                        "%s: expected the row to stay as it was when its non-zeros were counted, "
+                        "found it changed: restore the collection and mount it again",
+                        place->shard->data.map->name);
+    const uint8_t *elements = row.values;
+    if (array == SFS_ROW_INDICES) {
+        elements = row.spare;
+        sfs_cast((sfs_dtype){'i', 4}, row.columns, part->dtype, row.spare, row.count);
+    }
+    memcpy(sfs_sink_room(sink, length), elements + skip, length);
+    return 0;
+}
+
+/* The number of non-zeros that a row of the list has. */
+static sfs_status count_nonzeros(const sfs_row_list *rows, uint64_t row, const sfs_row_place *place,
+                                 uint64_t before, uint64_t *out, sfs_error *error)
+{
+    *out = place->nnz;
+    if (!rows->stored)
+        return 0;
+    SFS_TRY(sfs_row_list_before(rows, row + 1, out, error));
+    *out -= before;
+    return 0;
+}
+
 /* Walks over the rows that have bytes [skip, skip + length) of an array of non-zeros, and appends
  * each row's share. */
 static sfs_status read_nonzeros(const sfs_part *part, sfs_row_array array, uint64_t skip,
@@ -112,19 +134,23 @@ static sfs_status read_nonzeros(const sfs_part *part, sfs_row_array array, uint6
     SFS_TRY(sfs_row_list_before(rows, row, &before, error));
     for (uint64_t at = skip; at < end;) {
         sfs_row_place place;
-        prefetch(rows, row + PREFETCH_ROWS, array);
+        sfs_ask_processor(rows, row + 1, array);
         SFS_TRY(sfs_row_list_place(rows, row, &place, error));
         SFS_TRY(codec->verify(rows->matrix, &place, error));
         sfs_shards_note(&read, rows->matrix, place.shard);
-        uint64_t row_end = (before + place.nnz) * size, row_skip = at - before * size;
+        uint64_t nnz;
+        SFS_TRY(count_nonzeros(rows, row, &place, before, &nnz, error));
+        uint64_t row_end = (before + nnz) * size, row_skip = at - before * size;
         uint64_t stop = row_end < end ? row_end : end;
-        if (at < stop)
+        if (at < stop && rows->stored)
+            SFS_TRY(emit_chosen(part, &place, nnz, array, row_skip, stop - at, sink, error));
+        else if (at < stop)
             SFS_TRY(emit_row(rows->matrix, &place, array, part->dtype, row_skip, stop - at, sink,
                              error));
         at = at < stop ? stop : at;
-        before += place.nnz;
+        before += nnz;
         if (at < end)
-            SFS_TRY(next_row(rows, place.nnz > 0, before, &row, error));
+            SFS_TRY(next_row(rows, nnz > 0, before, &row, error));
     }
     return sfs_shards_check_sizes(&read, rows->matrix, error);
 }
@@ -166,8 +192,12 @@ static void ask_nonzeros(const sfs_part *part, sfs_row_array array, uint64_t ski
     bool known = first >= asked->first && end <= asked->end;
     if (known && sfs_codec_of(rows->matrix)->one_extent)
         return;
-    if (sfs_ask_cold_share(rows, first, end) > 0)
+    if (sfs_ask_cold_share(rows, first, end) > 0) {
         sfs_ask_rows(rows, array, first, end);
+        /* Which values are chosen, the indices tell. */
+        if (rows->stored && array == SFS_ROW_VALUES && !sfs_codec_of(rows->matrix)->one_extent)
+            sfs_ask_rows(rows, SFS_ROW_INDICES, first, end);
+    }
     *asked = (sfs_asked){first, end};
 }
 
@@ -232,6 +262,15 @@ static sfs_status read_run_indptr(const sfs_file *file, const sfs_part *part, ui
     return sfs_matrix_check_sizes(rows->matrix, rows->first, rows->count, error);
 }
 
+/* What decoding a row takes where columns were chosen: such a list is a table, and reads no map. */
+static uint64_t chosen_scratch(const sfs_row_list *rows)
+{
+    uint64_t longest = 0;
+    for (uint64_t i = 0; i < rows->count; i++)
+        longest = rows->stored[i] > longest ? rows->stored[i] : longest;
+    return sfs_chosen_scratch(longest);
+}
+
 sfs_part *sfs_csr_add_array(sfs_file *file, const sfs_row_list *rows, const sfs_csr_form *form,
                             sfs_csr_array array, uint64_t alignment)
 {
@@ -247,9 +286,11 @@ sfs_part *sfs_csr_add_array(sfs_file *file, const sfs_row_list *rows, const sfs_
     if (array == SFS_CSR_INDICES || array == SFS_CSR_DATA) {
         sfs_dtype stored = array == SFS_CSR_INDICES ? (sfs_dtype){'i', 4} : rows->matrix->dtype;
         part->ask = array == SFS_CSR_INDICES ? ask_indices : ask_data;
-        file->decoded |=
-            !sfs_codec_of(rows->matrix)->stored_as_read || !sfs_dtype_same(stored, dtype);
+        file->decoded |= rows->stored || !sfs_codec_of(rows->matrix)->stored_as_read ||
+                         !sfs_dtype_same(stored, dtype);
     }
+    if (rows->stored)
+        sfs_file_need_scratch(file, chosen_scratch(rows));
     if (in_memory)
         part->memory = array == SFS_CSR_INDPTR ? rows->indptr : rows->rows;
     return part;

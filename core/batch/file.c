@@ -35,6 +35,9 @@ void sfs_file_close(sfs_file *file)
     for (size_t i = 0; i < file->layer_count; i++)
         sfs_row_list_close(&file->layers[i]);
     free(file->layers);
+    if (file->late)
+        pthread_mutex_destroy(&file->late->lock);
+    free(file->late);
     free(file->parts);
     free(file->head);
     free(file);
@@ -65,6 +68,23 @@ sfs_part *sfs_file_add(sfs_file *file, sfs_part_read *read, uint64_t size, uint6
     *part = (sfs_part){.offset = offset, .size = size, .read = read};
     file->size = offset + size;
     return part;
+}
+
+sfs_status sfs_file_complete_late(sfs_file *file,
+                                  sfs_status (*complete)(const sfs_file *file, sfs_error *error),
+                                  sfs_error *error)
+{
+    file->late = calloc(1, sizeof *file->late);
+    if (!file->late)
+        return sfs_fail_memory(error);
+    pthread_mutex_init(&file->late->lock, NULL);
+    file->late->complete = complete;
+    return 0;
+}
+
+void sfs_file_need_scratch(sfs_file *file, uint64_t bytes)
+{
+    file->scratch = file->scratch < bytes ? bytes : file->scratch;
 }
 
 sfs_status sfs_part_memory(const sfs_file *file, const sfs_part *part, uint64_t skip,
@@ -129,6 +149,28 @@ static sfs_status read_parts(void *context, sfs_error *error)
     return 0;
 }
 
+/* Completes what bytes [offset, end) need of a late part. */
+static sfs_status complete_late(const sfs_file *file, uint64_t offset, uint64_t end,
+                                sfs_error *error)
+{
+    sfs_late *late = file->late;
+    if (!late || atomic_load_explicit(&late->done, memory_order_acquire))
+        return 0;
+    bool needed = false;
+    for (size_t i = find_part(file, offset); i < file->part_count; i++)
+        needed |= file->parts[i].late && file->parts[i].offset < end;
+    if (!needed)
+        return 0;
+    pthread_mutex_lock(&late->lock);
+    sfs_status status = 0;
+    if (!atomic_load_explicit(&late->done, memory_order_relaxed)) {
+        status = late->complete(file, error);
+        atomic_store_explicit(&late->done, !status, memory_order_release);
+    }
+    pthread_mutex_unlock(&late->lock);
+    return status;
+}
+
 /* Clamps the range to the file, and reads it. */
 static sfs_status read_range(const sfs_file *file, uint64_t size, uint64_t offset, sfs_sink *sink,
                              uint64_t *got, sfs_error *error)
@@ -138,14 +180,21 @@ static sfs_status read_range(const sfs_file *file, uint64_t size, uint64_t offse
         end = offset + size;
     *got = end - offset;
     struct reading reading = {.file = file, .offset = offset, .end = end, .sink = sink};
-    return *got ? sfs_guard(&file->collection->files, read_parts, &reading, error) : 0;
+    if (!*got)
+        return 0;
+    SFS_TRY(complete_late(file, offset, end, error));
+    return sfs_guard(&file->collection->files, read_parts, &reading, error);
 }
 
 sfs_status sfs_file_read(const sfs_file *file, void *buffer, size_t size, uint64_t offset,
                          size_t *got, sfs_error *error)
 {
-    sfs_sink sink = {.buffer = buffer};
     uint64_t length = 0;
+    SFS_AUTO_FREE void *scratch = NULL;
+    *got = 0;
+    if (file->scratch && !(scratch = malloc(file->scratch)))
+        return sfs_fail_memory(error);
+    sfs_sink sink = {.buffer = buffer, .scratch = scratch};
     sfs_status status = read_range(file, size, offset, &sink, &length, error);
     *got = status ? 0 : length;
     return status;
@@ -200,6 +249,8 @@ double sfs_file_cold_share(const sfs_file *file)
 struct sfs_reader {
     size_t room;
     uint8_t *buffer; /* owned */
+    void *scratch;   /* owned: scratch_size bytes, as the files that were read took */
+    uint64_t scratch_size;
     struct iovec segments[SFS_READER_SEGMENTS];
 };
 
@@ -217,6 +268,8 @@ sfs_status sfs_reader_new(size_t max_size, sfs_reader **out, sfs_error *error)
     memset(buffer, 0, max_size);
     reader->room = max_size;
     reader->buffer = buffer;
+    reader->scratch = NULL;
+    reader->scratch_size = 0;
     *out = reader;
     return 0;
 }
@@ -226,16 +279,31 @@ void sfs_reader_free(sfs_reader *reader)
     if (!reader)
         return;
     free(reader->buffer);
+    free(reader->scratch);
     free(reader);
+}
+
+static sfs_status reader_need_scratch(sfs_reader *reader, uint64_t bytes, sfs_error *error)
+{
+    if (bytes <= reader->scratch_size)
+        return 0;
+    free(reader->scratch);
+    reader->scratch = malloc(bytes);
+    reader->scratch_size = reader->scratch ? bytes : 0;
+    return reader->scratch ? 0 : sfs_fail_memory(error);
 }
 
 sfs_status sfs_file_read_segments(const sfs_file *file, sfs_reader *reader, size_t size,
                                   uint64_t offset, const struct iovec **segments, int *count,
                                   sfs_error *error)
 {
-    sfs_sink sink = {
-        .segments = reader->segments, .max = SFS_READER_SEGMENTS, .buffer = reader->buffer};
     uint64_t got;
+    *count = 0;
+    SFS_TRY(reader_need_scratch(reader, file->scratch, error));
+    sfs_sink sink = {.segments = reader->segments,
+                     .max = SFS_READER_SEGMENTS,
+                     .buffer = reader->buffer,
+                     .scratch = reader->scratch};
     if (size > reader->room)
         size = reader->room;
     sfs_status status = read_range(file, size, offset, &sink, &got, error);

@@ -4,6 +4,8 @@
 #ifndef SFS_BATCH_FILE_H
 #define SFS_BATCH_FILE_H
 
+#include <pthread.h>
+
 #include "batch/row_list.h"
 #include "codec/sink.h"
 #include "shufflefs/tree.h"
@@ -34,8 +36,20 @@ struct sfs_part {
         const sfs_column *column; /* a part of elements of a column */
     };
     sfs_dtype dtype;          /* of the elements of an array that is made ... */
-    const sfs_row_list *rows; /* ... from these rows, owned by the file */
+    const sfs_row_list *rows; /* ... from these rows, owned by the file ... */
+    uint64_t longest;         /* ... and of a table: the most non-zeros that one of them has */
+    bool late;                /* a part that sfs_late makes complete */
 };
+
+/* What a file's memory lacks until it is first read, because it takes reading all the rest: worked
+ * out once, by the first reader of a part that is late. */
+typedef struct sfs_late {
+    pthread_mutex_t lock; /* held while it is worked out */
+    atomic_bool done;
+    /* Completes the file's head. Holds no guard, and may read other parts; a failure is the
+     * reader's, and the next one tries again. */
+    sfs_status (*complete)(const sfs_file *file, sfs_error *error);
+} sfs_late;
 
 struct sfs_file {
     const sfs_collection *collection; /* borrowed */
@@ -43,9 +57,11 @@ struct sfs_file {
     sfs_row_list *layers;             /* owned, and each: the same rows of other matrices */
     size_t layer_count;
     void *head;      /* owned: header bytes */
+    sfs_late *late;  /* owned; NULL: nothing is */
     sfs_part *parts; /* owned */
     size_t part_count;
     uint64_t size;
+    uint64_t scratch; /* bytes of working memory that a read takes */
     bool decoded; /* takes more than copying */
     /* Told when the file is closed, unless NULL: who keeps what it reads. */
     void (*released)(void *keeper, unsigned slot);
@@ -60,6 +76,14 @@ sfs_status sfs_file_new(const sfs_collection *collection, size_t part_room, size
 
 /* Adds a part behind the last one, at the next multiple of alignment. */
 sfs_part *sfs_file_add(sfs_file *file, sfs_part_read *read, uint64_t size, uint64_t alignment);
+
+/* Sets what completes the head. ENOMEM. */
+sfs_status sfs_file_complete_late(sfs_file *file,
+                                  sfs_status (*complete)(const sfs_file *file, sfs_error *error),
+                                  sfs_error *error);
+
+/* Every read of the file has working memory, in its sink, of at least so many bytes. */
+void sfs_file_need_scratch(sfs_file *file, uint64_t bytes);
 
 sfs_part_read sfs_part_memory, sfs_part_array;
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "batch/row_list.h"
 
+#include "batch/ask.h"
+#include "batch/chosen_row.h"
 #include "store/guard.h"
 
 static sfs_status count_run(void *context, sfs_error *error)
@@ -116,8 +118,97 @@ sfs_status sfs_row_list_deal(const sfs_collection *collection, const sfs_matrix 
     return sfs_row_list_table(collection, matrix, rows, run.count, out, error);
 }
 
+/* The same rows, as a table. */
+static sfs_status tabulate(sfs_row_list *list, sfs_error *error)
+{
+    int64_t *rows = malloc((list->count + 1) * sizeof *rows);
+    if (!rows)
+        return sfs_fail_memory(error);
+    for (uint64_t i = 0; i < list->count; i++)
+        rows[i] = (int64_t)(list->first + i);
+    return sfs_row_list_table(list->collection, list->matrix, rows, list->count, list, error);
+}
+
+struct choosing {
+    sfs_row_list *list;
+    void *scratch;
+};
+
+static void ask_all(const sfs_row_list *list)
+{
+    if (!(sfs_ask_cold_share(list, 0, list->count) > 0))
+        return;
+    sfs_ask_rows(list, SFS_ROW_INDICES, 0, list->count);
+    if (!sfs_codec_of(list->matrix)->one_extent)
+        sfs_ask_rows(list, SFS_ROW_VALUES, 0, list->count);
+}
+
+/* Counts what is chosen of each row; indptr is filled as int64. */
+static sfs_status count_chosen(void *context, sfs_error *error)
+{
+    const struct choosing *choosing = context;
+    sfs_row_list *list = choosing->list;
+    const sfs_codec *codec = sfs_codec_of(list->matrix);
+    const sfs_chosen_form form = {.genes = list->genes};
+    int64_t *indptr = list->indptr;
+    sfs_shards_read read = {0};
+    ask_all(list);
+    indptr[0] = 0;
+    for (uint64_t i = 0; i < list->count; i++) {
+        sfs_row_place place;
+        sfs_chosen_row row;
+        sfs_ask_processor(list, i + 1, SFS_ROW_INDICES);
+        SFS_TRY(sfs_row_list_place(list, i, &place, error));
+        SFS_TRY(codec->verify(list->matrix, &place, error));
+        sfs_shards_note(&read, list->matrix, place.shard);
+        SFS_TRY(sfs_chosen_decode(list->matrix, &place, &form, choosing->scratch, &row, error));
+        indptr[i + 1] = indptr[i] + row.count;
+    }
+    list->nnz = (uint64_t)indptr[list->count];
+    return sfs_shards_check_sizes(&read, list->matrix, error);
+}
+
+static uint64_t indptr_at(const sfs_row_list *list, uint64_t i)
+{
+    return list->wide ? (uint64_t)((const int64_t *)list->indptr)[i]
+                      : (uint64_t)((const int32_t *)list->indptr)[i];
+}
+
+static sfs_status choose(sfs_row_list *list, const sfs_gene_set *genes, sfs_error *error)
+{
+    if (!list->rows)
+        SFS_TRY(tabulate(list, error));
+    uint64_t longest = 0;
+    list->stored = malloc((list->count + 1) * sizeof *list->stored);
+    if (!list->stored)
+        return sfs_fail_memory(error);
+    for (uint64_t i = 0; i < list->count; i++) {
+        list->stored[i] = (uint32_t)(indptr_at(list, i + 1) - indptr_at(list, i));
+        longest = list->stored[i] > longest ? list->stored[i] : longest;
+    }
+    list->genes = genes;
+    SFS_AUTO_FREE void *scratch = malloc(sfs_chosen_scratch(longest) + 1);
+    if (!scratch)
+        return sfs_fail_memory(error);
+    struct choosing choosing = {list, scratch};
+    SFS_TRY(sfs_guard(&list->collection->files, count_chosen, &choosing, error));
+    list->wide = list->nnz >= SFS_WIDE_NNZ;
+    if (!list->wide)
+        narrow_indptr(list);
+    return 0;
+}
+
+sfs_status sfs_row_list_choose(sfs_row_list *list, const sfs_gene_set *genes, sfs_error *error)
+{
+    sfs_status status = choose(list, genes, error);
+    if (status)
+        sfs_row_list_close(list);
+    return status;
+}
+
 void sfs_row_list_close(sfs_row_list *list)
 {
+    free(list->stored);
     free(list->rows);
     free(list->starts);
     free(list->sizes);
@@ -128,14 +219,9 @@ void sfs_row_list_close(sfs_row_list *list)
 uint64_t sfs_row_list_memory(const sfs_row_list *list)
 {
     uint64_t row = sizeof *list->rows + sizeof *list->starts + sizeof(int64_t) +
-                   (list->sizes ? sizeof *list->sizes : 0);
+                   (list->sizes ? sizeof *list->sizes : 0) +
+                   (list->stored ? sizeof *list->stored : 0);
     return list->rows ? (list->count + 1) * row : 0;
-}
-
-static uint64_t indptr_at(const sfs_row_list *list, uint64_t i)
-{
-    return list->wide ? (uint64_t)((const int64_t *)list->indptr)[i]
-                      : (uint64_t)((const int32_t *)list->indptr)[i];
 }
 
 sfs_status sfs_row_list_before(const sfs_row_list *list, uint64_t i, uint64_t *out,
@@ -172,8 +258,20 @@ sfs_status sfs_row_list_place(const sfs_row_list *list, uint64_t i, sfs_row_plac
 {
     if (!list->rows)
         return sfs_matrix_locate(list->matrix, list->first + i, out, error);
-    uint32_t nnz = (uint32_t)(indptr_at(list, i + 1) - indptr_at(list, i));
+    uint32_t nnz =
+        list->stored ? list->stored[i] : (uint32_t)(indptr_at(list, i + 1) - indptr_at(list, i));
     *out = sfs_matrix_place(list->matrix, (uint64_t)list->rows[i], list->starts[i],
                             list->sizes ? list->sizes[i] : 0, nnz);
+    return 0;
+}
+
+sfs_status sfs_row_list_longest(const sfs_row_list *list, uint64_t *out, sfs_error *error)
+{
+    *out = 0;
+    for (uint64_t i = 0; i < list->count; i++) {
+        sfs_row_place place;
+        SFS_TRY(sfs_row_list_place(list, i, &place, error));
+        *out = place.nnz > *out ? place.nnz : *out;
+    }
     return 0;
 }

@@ -6,6 +6,7 @@
 
 #include "order/deal.h"
 #include "order/order.h"
+#include "select/gene_set.h"
 #include "select/view_rows.h"
 #include "store/collection.h"
 
@@ -13,12 +14,14 @@ typedef struct sfs_row_list {
     const sfs_collection *collection; /* borrowed */
     const sfs_matrix *matrix;         /* borrowed: whose non-zeros are counted */
     uint64_t count, nnz;
-    uint64_t first;   /* of a run: the rows are first, first + 1, ... */
-    int64_t *rows;    /* owned: count of them; NULL: a run */
-    uint64_t *starts; /* owned: where each row lies, as in sfs_row_place ... */
-    uint32_t *sizes;  /* ... owned; NULL where the codec is not packed */
-    void *indptr;     /* owned: count + 1 int32, or int64 where `wide` */
-    bool wide;        /* nnz needs int64 */
+    uint64_t first;            /* of a run: the rows are first, first + 1, ... */
+    int64_t *rows;             /* owned: count of them; NULL: a run */
+    uint64_t *starts;          /* owned: where each row lies, as in sfs_row_place ... */
+    uint32_t *sizes;           /* ... owned; NULL where the codec is not packed */
+    void *indptr;              /* owned: count + 1 int32, or int64 where `wide` */
+    bool wide;                 /* nnz needs int64 */
+    const sfs_gene_set *genes; /* borrowed: nnz and indptr count these columns; NULL: all ... */
+    uint32_t *stored;          /* ... owned: each row's non-zeros of all columns, with genes */
 } sfs_row_list;
 
 /* From this many non-zeros on, indptr (and the indices beside it) are int64. */
@@ -38,12 +41,23 @@ sfs_status sfs_row_list_deal(const sfs_collection *collection, const sfs_matrix 
                              const sfs_view_rows *view_rows, const sfs_order_spec *order,
                              sfs_deal_run run, sfs_row_list *out, sfs_error *error);
 
+/* Leaves nothing but these columns in the list, which are of its matrix and outlive it: reads and
+ * decodes each row, to count what is left of it. A run becomes a table. On failure the list is
+ * closed. EIO, ENOMEM. */
+sfs_status sfs_row_list_choose(sfs_row_list *list, const sfs_gene_set *genes, sfs_error *error);
+
 void sfs_row_list_close(sfs_row_list *list);
 
 /* The number, in the collection, of row i < count. */
 static inline uint64_t sfs_row_list_row(const sfs_row_list *list, uint64_t i)
 {
     return list->rows ? (uint64_t)list->rows[i] : list->first + i;
+}
+
+/* The columns that the rows have. */
+static inline uint64_t sfs_row_list_columns(const sfs_row_list *list)
+{
+    return list->genes ? list->genes->count : list->matrix->columns;
 }
 
 /* Bytes of memory that the list holds. */
@@ -59,8 +73,11 @@ sfs_status sfs_row_list_before(const sfs_row_list *list, uint64_t i, uint64_t *o
 sfs_status sfs_row_list_find(const sfs_row_list *list, uint64_t at, uint64_t *out,
                              sfs_error *error);
 
-/* Where row i < count lies. */
+/* Where row i < count lies; its non-zeros there are those of all columns. */
 sfs_status sfs_row_list_place(const sfs_row_list *list, uint64_t i, sfs_row_place *out,
                               sfs_error *error);
+
+/* The most non-zeros, of all columns, that a row of the list has. */
+sfs_status sfs_row_list_longest(const sfs_row_list *list, uint64_t *out, sfs_error *error);
 
 #endif

@@ -14,6 +14,7 @@ typedef struct sfs_sink {
     int count, max;
     uint8_t *buffer; /* borrowed; room for the whole read */
     uint64_t used;   /* bytes of buffer taken */
+    void *scratch;   /* borrowed; working memory, as much as the file says */
 } sfs_sink;
 
 /* Shorter segments are copied. For each page of a segment the kernel looks up and pins a page that

@@ -4,7 +4,7 @@
 #include <inttypes.h>
 
 #include "codec/nonzero.h"
-#include "convert/radix.h"
+#include "codec/radix.h"
 #include "convert/scratch.h"
 
 enum { MAX_BIN_BITS = 20, BLOCK_COLUMNS = 1 << 16 };

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "convert/radix.h"
+#include "codec/radix.h"
 
 /* Wide enough for the sum of any number of 64-bit integers that a row can have. */
 __extension__ typedef __int128 wide;

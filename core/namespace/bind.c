@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "codec/cast.h"
+#include "namespace/bind_rows.h"
 
 static const sfs_matrix *find_layer(const sfs_collection *collection, const char *layer)
 {
@@ -97,14 +98,18 @@ static sfs_status bind(const sfs_collection *collection, int directory, sfs_boun
                        sfs_error *error)
 {
     const sfs_view *view = &bound->view;
-    (void)directory;
+
     if (view->order == SFS_ORDER_BLOCK && view->window % view->block_size != 0)
         return sfs_fail(error, -EINVAL,
                         "window: expected a multiple of block_size (%" PRIu64 "), found %" PRIu64,
                         view->block_size, view->window);
     SFS_TRY(bind_layer(collection, bound, error));
+    SFS_TRY(sfs_bind_genes(view, collection, bound->genes_of, directory, &bound->genes,
+                           &bound->genes_chosen, error));
+    if (bound->genes_chosen)
+        bound->columns = bound->genes.count;
     SFS_TRY(bind_form(bound, error));
-    bound->rows.count = collection->rows;
+    SFS_TRY(sfs_bind_rows(view, collection, directory, &bound->rows, error));
     bind_deal(bound);
     return 0;
 }
@@ -123,13 +128,14 @@ sfs_status sfs_view_bind(const sfs_view *view, const sfs_collection *collection,
 void sfs_bound_view_clear(sfs_bound_view *bound)
 {
     sfs_view_clear(&bound->view);
+    sfs_gene_set_close(&bound->genes);
     sfs_view_rows_close(&bound->rows);
     *bound = (sfs_bound_view){0};
 }
 
 uint64_t sfs_bound_view_memory(const sfs_bound_view *bound)
 {
-    return sizeof *bound + sfs_view_rows_memory(&bound->rows);
+    return sizeof *bound + sfs_view_rows_memory(&bound->rows) + sfs_gene_set_memory(&bound->genes);
 }
 
 sfs_order_spec sfs_bound_view_order(const sfs_bound_view *bound, uint64_t epoch)

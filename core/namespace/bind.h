@@ -5,6 +5,7 @@
 
 #include "batch/csr_file.h"
 #include "namespace/view.h"
+#include "select/gene_set.h"
 #include "select/view_rows.h"
 #include "store/collection.h"
 
@@ -15,6 +16,8 @@ typedef struct sfs_bound_view {
     const sfs_table *genes_of; /* the table whose rows are the matrix's columns; NULL: none is */
     sfs_csr_form form;         /* what its batches are made of */
     uint64_t columns;          /* of its batches */
+    sfs_gene_set genes;        /* owned: which columns of the matrix these are ... */
+    bool genes_chosen;         /* ... where not all */
     sfs_view_rows rows;        /* owned: what an epoch is an order of */
     sfs_deal_spec deal;
     uint64_t steps; /* batches of a rank */

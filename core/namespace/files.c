@@ -5,39 +5,63 @@
 #include <string.h>
 
 #include "batch/column_rows.h"
+#include "batch/dense_file.h"
+#include "batch/npz_file.h"
 #include "namespace/describe.h"
 #include "namespace/place.h"
 #include "namespace/rows_name.h"
 #include "namespace/view_name.h"
 
 /* A batch's rows are dealt from its address. */
-static sfs_status deal_rows(const sfs_tree *tree, const sfs_bound_view *view,
-                            const sfs_matrix *matrix, const sfs_address *address, sfs_row_list *out,
-                            uint64_t *repeated, sfs_error *error)
+static sfs_status deal_rows(const sfs_tree *tree, const sfs_place *place, const sfs_matrix *matrix,
+                            sfs_row_list *out, uint64_t *repeated, sfs_error *error)
 {
+    const sfs_bound_view *view = place->view;
+    const sfs_address *address = &place->address;
     sfs_order_spec order = sfs_bound_view_order(view, address->epoch);
     sfs_deal_run run = sfs_deal_batch(&view->deal, address->rank, address->batch);
     *repeated = run.repeated;
     return sfs_row_list_deal(tree->collection, matrix, &view->rows, &order, run, out, error);
 }
 
-static sfs_status make_batch(const sfs_tree *tree, const sfs_place *place, sfs_file **out,
-                             sfs_error *error)
+/* The genes of a view, of a matrix that has the same columns as the view's; NULL: all. */
+static const sfs_gene_set *genes_for(const sfs_bound_view *view, const sfs_matrix *matrix)
+{
+    bool raw = !strcmp(matrix->name, "raw/X"), raw_view = !strcmp(view->matrix->name, "raw/X");
+    return view->genes_chosen && raw == raw_view ? &view->genes : NULL;
+}
+
+static sfs_status make_chosen(const sfs_place *place, sfs_row_list *rows, uint64_t repeated,
+                              sfs_file **out, sfs_error *error)
 {
     const sfs_bound_view *view = place->view;
     const sfs_address *address = &place->address;
-    sfs_row_list rows;
-    uint64_t repeated;
-    SFS_TRY(deal_rows(tree, view, view->matrix, address, &rows, &repeated, error));
-    if (address->kind >= SFS_ADDRESS_ARRAY)
-        return sfs_csr_array_open(&rows, &view->form,
-                                  (sfs_csr_array)(address->kind - SFS_ADDRESS_ARRAY), out, error);
     sfs_csr_header header = {.epoch = (int64_t)address->epoch,
                              .rank = (int64_t)address->rank,
                              .batch = (int64_t)address->batch,
                              .seed = view->view.seed,
                              .repeated = repeated};
-    return sfs_csr_open(&rows, &view->form, &header, out, error);
+    if (view->genes_chosen)
+        SFS_TRY(sfs_row_list_choose(rows, &view->genes, error));
+    if (address->kind == SFS_ADDRESS_CSR)
+        return sfs_csr_open(rows, &view->form, &header, out, error);
+    if (address->kind == SFS_ADDRESS_NPZ)
+        return sfs_npz_open(rows, &view->form, out, error);
+    return sfs_csr_array_open(rows, &view->form, (sfs_csr_array)(address->kind - SFS_ADDRESS_ARRAY),
+                              out, error);
+}
+
+static sfs_status make_batch(const sfs_tree *tree, const sfs_place *place, sfs_file **out,
+                             sfs_error *error)
+{
+    const sfs_bound_view *view = place->view;
+    sfs_row_list rows;
+    uint64_t repeated;
+    SFS_TRY(deal_rows(tree, place, view->matrix, &rows, &repeated, error));
+    if (place->address.kind == SFS_ADDRESS_NPY)
+        return sfs_dense_open(&rows, view->genes_chosen ? &view->genes : NULL, &view->form, out,
+                              error);
+    return make_chosen(place, &rows, repeated, out, error);
 }
 
 static sfs_status make_address(const sfs_tree *tree, const sfs_place *place, sfs_file **out,
@@ -55,6 +79,8 @@ static sfs_status make_rows(const sfs_tree *tree, const sfs_place *place, sfs_fi
     sfs_csr_header header = {.epoch = -1, .rank = -1, .batch = -1, .seed = view->view.seed};
     sfs_row_list rows;
     SFS_TRY(sfs_rows_name_list(place->text, tree->collection, view->matrix, &rows, error));
+    if (view->genes_chosen)
+        SFS_TRY(sfs_row_list_choose(&rows, &view->genes, error));
     return sfs_csr_open(&rows, &view->form, &header, out, error);
 }
 
@@ -174,10 +200,13 @@ static sfs_status make_in_batch(const sfs_tree *tree, const sfs_place *place, sf
     uint64_t repeated;
     if (sfs_fixed_is_directory(fixed))
         return sfs_fail(error, -EISDIR, "expected a file, found a directory");
-    SFS_TRY(deal_rows(tree, view, fixed->matrix ? fixed->matrix : view->matrix, &place->address,
-                      &rows, &repeated, error));
+    SFS_TRY(deal_rows(tree, place, fixed->matrix ? fixed->matrix : view->matrix, &rows, &repeated,
+                      error));
     if (!fixed->matrix)
         return sfs_column_rows_file_open(&rows, fixed->column, fixed->form, out, error);
+    const sfs_gene_set *genes = genes_for(view, fixed->matrix);
+    if (genes)
+        SFS_TRY(sfs_row_list_choose(&rows, genes, error));
     sfs_csr_form form = {.values = fixed->matrix->dtype, .indices = view->form.indices};
     return sfs_csr_array_open(&rows, &form, fixed->array, out, error);
 }

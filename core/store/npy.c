@@ -27,22 +27,42 @@ sfs_status sfs_dtype_parse(const char *typestr, sfs_dtype *out, sfs_error *error
                     typestr);
 }
 
-void sfs_npy_header(sfs_dtype dtype, uint64_t count, uint64_t columns, char out[SFS_NPY_HEADER])
+static void write_header(sfs_dtype dtype, const char *shape, char out[SFS_NPY_HEADER])
 {
     static const unsigned char magic[10] = {
         0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, SFS_NPY_HEADER - 10, 0};
     char typestr[SFS_TYPESTR], text[SFS_NPY_HEADER];
     sfs_dtype_typestr(dtype, typestr);
-    int used = columns
-                   ? snprintf(text, sizeof text,
-                              "{'descr': '%s', 'fortran_order': False, 'shape': (%" PRIu64
-                              ", %" PRIu64 "), }",
-                              typestr, count, columns)
-                   : snprintf(text, sizeof text,
-                              "{'descr': '%s', 'fortran_order': False, 'shape': (%" PRIu64 ",), }",
-                              typestr, count);
+    int used = snprintf(text, sizeof text, "{'descr': '%s', 'fortran_order': False, 'shape': %s, }",
+                        typestr, shape);
     memset(out, ' ', SFS_NPY_HEADER);
     memcpy(out, magic, sizeof magic);
     memcpy(out + sizeof magic, text, (size_t)used);
     out[SFS_NPY_HEADER - 1] = '\n';
+}
+
+enum { SHAPE_MAX = 48 };
+
+void sfs_npy_header_table(sfs_dtype dtype, uint64_t rows, uint64_t columns,
+                          char out[SFS_NPY_HEADER])
+{
+    char shape[SHAPE_MAX];
+    snprintf(shape, sizeof shape, "(%" PRIu64 ", %" PRIu64 ")", rows, columns);
+    write_header(dtype, shape, out);
+}
+
+void sfs_npy_header_scalar(sfs_dtype dtype, char out[SFS_NPY_HEADER])
+{
+    write_header(dtype, "()", out);
+}
+
+void sfs_npy_header(sfs_dtype dtype, uint64_t count, uint64_t columns, char out[SFS_NPY_HEADER])
+{
+    char shape[SHAPE_MAX];
+    if (columns) {
+        sfs_npy_header_table(dtype, count, columns, out);
+        return;
+    }
+    snprintf(shape, sizeof shape, "(%" PRIu64 ",)", count);
+    write_header(dtype, shape, out);
 }

@@ -29,4 +29,9 @@ sfs_status sfs_dtype_parse(const char *typestr, sfs_dtype *out, sfs_error *error
 /* The header of an array of the given shape; columns == 0 means one dimension. */
 void sfs_npy_header(sfs_dtype dtype, uint64_t count, uint64_t columns, char out[SFS_NPY_HEADER]);
 
+/* The same of two dimensions, either of which may be 0, and of a single element, of none. */
+void sfs_npy_header_table(sfs_dtype dtype, uint64_t rows, uint64_t columns,
+                          char out[SFS_NPY_HEADER]);
+void sfs_npy_header_scalar(sfs_dtype dtype, char out[SFS_NPY_HEADER]);
+
 #endif

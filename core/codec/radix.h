@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sorts integers: for rows of sparse matrices, whose keys are an index above and a position below.
  */
-#ifndef SFS_CONVERT_RADIX_H
-#define SFS_CONVERT_RADIX_H
+#ifndef SFS_CODEC_RADIX_H
+#define SFS_CODEC_RADIX_H
 
 #include <stddef.h>
 #include <stdint.h>

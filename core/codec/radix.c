@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "convert/radix.h"
+#include "codec/radix.h"
 
 #include <string.h>
 
