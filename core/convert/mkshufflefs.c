@@ -10,10 +10,12 @@
 #include <time.h>
 
 #include "convert/convert.h"
+#include "convert/view_command.h"
 #include "shufflefs/version.h"
 
 static const char help[] =
     "usage: mkshufflefs INPUT -o NAME.sfs [options]\n"
+    "       mkshufflefs view add|list|remove NAME.sfs ... (mkshufflefs view --help)\n"
     "\n"
     "Makes a shufflefs collection from a dataset.\n"
     "\n"
@@ -296,6 +298,8 @@ static int supervise(pid_t child, const sigset_t *signals, const sfs_convert_opt
 int main(int argc, char **argv)
 {
     struct command command = {.options.shard_rows = UINT64_MAX};
+    if (argc > 1 && !strcmp(argv[1], "view"))
+        return sfs_view_command(argv + 2);
     int parsed = parse(argc, argv, &command);
     if (parsed >= 0)
         return parsed;
