@@ -6,7 +6,7 @@
 set -eu
 
 build="gcc libc6-dev cmake ninja-build pkg-config libfuse3-dev fuse3 libhdf5-dev libjansson-dev libzstd-dev libxxhash-dev liblzf-dev python3 python3-numpy"
-test="clang clang-format python3-scipy python3-h5py python3-pytest python3-pytest-xdist python3-hypothesis python3-xxhash python3-zstandard binutils man-db procps r-base-core r-cran-matrix"
+test="clang clang-format python3-scipy python3-h5py python3-pandas python3-pytest python3-pytest-xdist python3-hypothesis python3-xxhash python3-zstandard binutils man-db procps r-base-core r-cran-matrix"
 
 case "${1:-}" in
 build) wanted=$build ;;
