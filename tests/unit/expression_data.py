@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "mount"))
+TESTS = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(TESTS / "mount"), str(TESTS / "reference")]
 
 import harness  # noqa: E402  (after the path)
 from h5ad_write import Categorical, Frame, Nullable, Sparse, write_h5ad  # noqa: E402

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 from hypothesis import strategies as st
 
-import expression_data
+import expression_data  # (which also makes tests/mount importable)
+import craft
 from expression_data import FLOATS, INTEGERS, ROWS, TYPES, WORDS, Refused, Selector
 
 
@@ -615,3 +616,28 @@ def test_damage(table, tmp_path, name, text, how):
     assert select("byte == 1") == true_rows(table.frame.byte == 1)
     select.close()
     shutil.rmtree(collection)
+
+
+@pytest.mark.parametrize("name, place, value, text, phrase", [
+    ("obs.16.values.npy", 4200, 10, 'cat == "NK cells"', "expected codes from -1 to 9, found 10 in row 4200"),
+    ("obs.16.values.npy", 0, -2, 'cat == "NK cells"', "found -2 in row 0"),
+    ("obs.0.offsets.npy", 4000, 3, 'not _index == "a"', "expected line 3999 within"),
+    ("obs.0.offsets.npy", 4000, 2**63, 'not _index == "a"', "expected line 3999 within"),
+    ("obs.0.offsets.npy", 0, 100, 'not _index == "a"', "expected line 0 within"),
+    ("obs.0.offsets.npy", 4096, 2**40, 'not _index == "a"', "expected line 4095 within"),
+])
+def test_wrong_but_whole(table, tmp_path, name, place, value, text, phrase):
+    """Codes and offsets that no converter writes, with the right checksums."""
+    collection = expression_data.convert(tmp_path, table.columns)
+    (collection / name).chmod(0o644)
+    array = np.lib.format.open_memmap(collection / name, "r+")
+    array[place] = value
+    array.flush()
+    for path in collection.glob("*sums*"):
+        path.chmod(0o644)
+    craft.sum_again(collection, name)
+    select = Selector(collection)
+    with pytest.raises(Refused) as refused:
+        select(text)
+    assert refused.value.args[0] == "EIO" and name in refused.value.args[1] and phrase in refused.value.args[1], refused.value.args
+    select.close()
