@@ -146,7 +146,7 @@ DEFINE_WITHIN(within_u64, uint64_t)
     static void name(const type *values, uint64_t count, type low, type high, uint8_t *out)        \
     {                                                                                              \
         for (uint64_t i = 0; i < count; i++)                                                       \
-            out[i] = (values[i] >= low) & (values[i] <= high) ? SFS_TRUE : SFS_FALSE;              \
+            out[i] = ((values[i] >= low) & (values[i] <= high)) ? SFS_TRUE : SFS_FALSE;            \
     }
 DEFINE_BETWEEN(between_f32, float)
 DEFINE_BETWEEN(between_f64, double)

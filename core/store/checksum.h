@@ -15,6 +15,12 @@ static inline uint32_t sfs_checksum(const void *bytes, size_t size)
     return (uint32_t)XXH3_64bits(bytes, size);
 }
 
+/* All 64 bits; `seed` is 0 or what came out for the bytes before. */
+static inline uint64_t sfs_hash(uint64_t seed, const void *bytes, size_t size)
+{
+    return XXH3_64bits_withSeed(bytes, size, seed);
+}
+
 /* The checksum of two runs of bytes, each hashed on its own: a sparse row's indices and its values.
  */
 static inline uint32_t sfs_checksum_pair(const void *first, size_t first_size, const void *second,
