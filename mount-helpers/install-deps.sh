@@ -5,13 +5,8 @@
 # pip needs to get it.
 set -eu
 
-<<<<<<< HEAD
 build="gcc libc6-dev cmake ninja-build pkg-config libfuse3-dev fuse3 libhdf5-dev libjansson-dev libzstd-dev libxxhash-dev libdeflate-dev liblzf-dev python3 python3-numpy"
 test="clang clang-format python3-scipy python3-pandas python3-anndata python3-h5py python3-pytest python3-pytest-xdist python3-hypothesis python3-xxhash python3-zstandard binutils man-db procps r-base-core r-cran-matrix"
-=======
-build="gcc libc6-dev cmake ninja-build pkg-config libfuse3-dev fuse3 libhdf5-dev libjansson-dev libzstd-dev libxxhash-dev liblzf-dev python3 python3-numpy"
-test="clang clang-format python3-scipy python3-h5py python3-pandas python3-pytest python3-pytest-xdist python3-hypothesis python3-xxhash python3-zstandard binutils man-db procps r-base-core r-cran-matrix"
->>>>>>> expr
 
 case "${1:-}" in
 build) wanted=$build ;;
