@@ -62,7 +62,7 @@ struct sfs_file {
     size_t part_count;
     uint64_t size;
     uint64_t scratch; /* bytes of working memory that a read takes */
-    bool decoded; /* takes more than copying */
+    bool decoded;     /* takes more than copying */
     /* Told when the file is closed, unless NULL: who keeps what it reads. */
     void (*released)(void *keeper, unsigned slot);
     void *keeper;

@@ -84,6 +84,14 @@ sfs_status sfs_row_list_table(const sfs_collection *collection, const sfs_matrix
     return 0;
 }
 
+sfs_status sfs_row_list_numbers(const sfs_collection *collection, int64_t *rows, uint64_t count,
+                                sfs_row_list *out, sfs_error *error)
+{
+    (void)error;
+    *out = (sfs_row_list){.collection = collection, .count = count, .rows = rows};
+    return 0;
+}
+
 static sfs_status order_rows(const sfs_view_rows *view_rows, const sfs_order_spec *spec,
                              sfs_deal_run run, int64_t *rows, sfs_error *error)
 {

@@ -36,6 +36,10 @@ sfs_status sfs_row_list_run(const sfs_collection *collection, const sfs_matrix *
 sfs_status sfs_row_list_table(const sfs_collection *collection, const sfs_matrix *matrix,
                               int64_t *rows, uint64_t count, sfs_row_list *out, sfs_error *error);
 
+/* The numbers of rows alone, of no matrix: takes `rows` over. */
+sfs_status sfs_row_list_numbers(const sfs_collection *collection, int64_t *rows, uint64_t count,
+                                sfs_row_list *out, sfs_error *error);
+
 /* The rows at the positions of run, of an epoch that has a view's rows in this order. */
 sfs_status sfs_row_list_deal(const sfs_collection *collection, const sfs_matrix *matrix,
                              const sfs_view_rows *view_rows, const sfs_order_spec *order,

@@ -94,6 +94,18 @@ static void bind_deal(sfs_bound_view *bound)
     bound->steps = sfs_deal_steps(&bound->deal);
 }
 
+static sfs_status list_genes(sfs_bound_view *bound, sfs_error *error)
+{
+    sfs_view_rows *rows = &bound->gene_rows;
+    bound->columns = rows->count = bound->genes.count;
+    rows->list = malloc((rows->count + 1) * sizeof *rows->list);
+    if (!rows->list)
+        return sfs_fail_memory(error);
+    for (uint64_t i = 0; i < rows->count; i++)
+        rows->list[i] = bound->genes.stored_of[i];
+    return 0;
+}
+
 static sfs_status bind(const sfs_collection *collection, int directory, sfs_bound_view *bound,
                        sfs_error *error)
 {
@@ -107,7 +119,7 @@ static sfs_status bind(const sfs_collection *collection, int directory, sfs_boun
     SFS_TRY(sfs_bind_genes(view, collection, bound->genes_of, directory, &bound->genes,
                            &bound->genes_chosen, error));
     if (bound->genes_chosen)
-        bound->columns = bound->genes.count;
+        SFS_TRY(list_genes(bound, error));
     SFS_TRY(bind_form(bound, error));
     SFS_TRY(sfs_bind_rows(view, collection, directory, &bound->rows, error));
     bind_deal(bound);
@@ -129,13 +141,15 @@ void sfs_bound_view_clear(sfs_bound_view *bound)
 {
     sfs_view_clear(&bound->view);
     sfs_gene_set_close(&bound->genes);
+    sfs_view_rows_close(&bound->gene_rows);
     sfs_view_rows_close(&bound->rows);
     *bound = (sfs_bound_view){0};
 }
 
 uint64_t sfs_bound_view_memory(const sfs_bound_view *bound)
 {
-    return sizeof *bound + sfs_view_rows_memory(&bound->rows) + sfs_gene_set_memory(&bound->genes);
+    return sizeof *bound + sfs_view_rows_memory(&bound->rows) + sfs_gene_set_memory(&bound->genes) +
+           sfs_view_rows_memory(&bound->gene_rows);
 }
 
 sfs_order_spec sfs_bound_view_order(const sfs_bound_view *bound, uint64_t epoch)

@@ -18,6 +18,7 @@ typedef struct sfs_bound_view {
     uint64_t columns;          /* of its batches */
     sfs_gene_set genes;        /* owned: which columns of the matrix these are ... */
     bool genes_chosen;         /* ... where not all */
+    sfs_view_rows gene_rows;   /* owned: the same, as rows of genes_of */
     sfs_view_rows rows;        /* owned: what an epoch is an order of */
     sfs_deal_spec deal;
     uint64_t steps; /* batches of a rank */

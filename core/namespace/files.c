@@ -7,6 +7,7 @@
 #include "batch/column_rows.h"
 #include "batch/dense_file.h"
 #include "batch/npz_file.h"
+#include "batch/view_file.h"
 #include "namespace/describe.h"
 #include "namespace/place.h"
 #include "namespace/rows_name.h"
@@ -84,14 +85,43 @@ static sfs_status make_rows(const sfs_tree *tree, const sfs_place *place, sfs_fi
     return sfs_csr_open(&rows, &view->form, &header, out, error);
 }
 
-static sfs_status make_matrix(const sfs_tree *tree, const sfs_fixed *fixed, sfs_file **out,
+/* Whether the view leaves all rows where they are. */
+static bool has_all_rows(const sfs_bound_view *view)
+{
+    return !view->rows.list && !view->rows.set.words;
+}
+
+/* A whole matrix; in a view, with its rows and, where they are of its columns, its genes. */
+static sfs_status make_matrix(const sfs_tree *tree, const sfs_place *place, sfs_file **out,
                               sfs_error *error)
 {
+    const sfs_fixed *fixed = place->fixed;
+    const sfs_bound_view *view = place->view;
     const sfs_csr_form form = {.values = fixed->matrix->dtype, .indices = {'i', 4}, .whole = true};
+    const sfs_view_source source = {.collection = tree->collection,
+                                    .rows = &view->rows,
+                                    .genes = genes_for(view, fixed->matrix)};
     sfs_row_list rows;
+    if (place->slot && (!has_all_rows(view) || source.genes))
+        return sfs_view_matrix_open(&source, fixed->matrix, fixed->array, out, error);
     SFS_TRY(
         sfs_row_list_run(tree->collection, fixed->matrix, 0, fixed->matrix->rows, &rows, error));
     return sfs_csr_array_open(&rows, &form, fixed->array, out, error);
+}
+
+/* A whole column; in a view, of its rows, or of its genes. */
+static sfs_status make_column(const sfs_tree *tree, const sfs_place *place, sfs_file **out,
+                              sfs_error *error)
+{
+    const sfs_fixed *fixed = place->fixed;
+    const sfs_bound_view *view = place->view;
+    bool of_obs = fixed->table == &tree->collection->obs || fixed->table == &tree->collection->obsm;
+    bool of_genes = fixed->table == view->genes_of && view->genes_chosen;
+    const sfs_view_source source = {.collection = tree->collection,
+                                    .rows = of_genes ? &view->gene_rows : &view->rows};
+    if (place->slot && (of_genes || (of_obs && !has_all_rows(view))))
+        return sfs_view_column_open(&source, fixed->column, fixed->form, out, error);
+    return sfs_column_file_open(tree->collection, fixed->column, fixed->form, out, error);
 }
 
 /* Takes a malloc'ed text, NULL when out of memory, over. */
@@ -120,9 +150,9 @@ static sfs_status make_fixed(sfs_tree *tree, const sfs_place *place, sfs_file **
     case SFS_FIXED_VIEW_JSON:
         return make_text(tree, sfs_describe_view(tree->collection, place->view), out, error);
     case SFS_FIXED_COLUMN:
-        return sfs_column_file_open(tree->collection, fixed->column, fixed->form, out, error);
+        return make_column(tree, place, out, error);
     case SFS_FIXED_MATRIX:
-        return make_matrix(tree, fixed, out, error);
+        return make_matrix(tree, place, out, error);
     default:
         return sfs_fail(error, -EISDIR, "expected a file, found a directory");
     }

@@ -49,7 +49,8 @@ static sfs_fixed *add(struct growing *growing, size_t parent, sfs_fixed_kind kin
     return node;
 }
 
-static bool add_column(struct growing *growing, size_t parent, const sfs_column *column)
+static bool add_column(struct growing *growing, size_t parent, const sfs_table *table,
+                       const sfs_column *column)
 {
     for (sfs_column_form form = 0; form < SFS_COLUMN_FORMS; form++) {
         char name[SFS_NAME_MAX + 1];
@@ -61,6 +62,7 @@ static bool add_column(struct growing *growing, size_t parent, const sfs_column 
         sfs_fixed *node = add(growing, parent, SFS_FIXED_COLUMN, name);
         if (!node)
             return false;
+        node->table = table;
         node->column = column;
         node->form = form;
     }
@@ -70,7 +72,7 @@ static bool add_column(struct growing *growing, size_t parent, const sfs_column 
 static bool add_table(struct growing *growing, size_t parent, const sfs_table *table)
 {
     for (size_t i = 0; i < table->column_count; i++)
-        if (!add_column(growing, parent, &table->columns[i]))
+        if (!add_column(growing, parent, table, &table->columns[i]))
             return false;
     return true;
 }
