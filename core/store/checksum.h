@@ -15,6 +15,12 @@ static inline uint32_t sfs_checksum(const void *bytes, size_t size)
     return (uint32_t)XXH3_64bits(bytes, size);
 }
 
+/* All 64 bits of it. */
+static inline uint64_t sfs_hash64(const void *bytes, size_t size)
+{
+    return XXH3_64bits(bytes, size);
+}
+
 /* The checksum of two runs of bytes, each hashed on its own: a sparse row's indices and its values.
  */
 static inline uint32_t sfs_checksum_pair(const void *first, size_t first_size, const void *second,
