@@ -92,33 +92,47 @@ sfs_status sfs_row_list_numbers(const sfs_collection *collection, int64_t *rows,
     return 0;
 }
 
-static sfs_status order_rows(const sfs_view_rows *view_rows, const sfs_order_spec *spec,
-                             sfs_deal_run run, int64_t *rows, sfs_error *error)
+static sfs_status order_rows(const sfs_epoch *epoch, sfs_deal_run run, int64_t *rows,
+                             sfs_error *error)
 {
     sfs_order order;
-    sfs_status status = sfs_order_open(&order, spec, error);
+    sfs_status status = sfs_order_open(&order, &epoch->order, error);
     for (uint64_t i = 0; i < run.count && !status; i++) {
-        uint64_t position = run.first + i, row = 0;
-        if (position >= spec->n)
-            position %= spec->n;
-        status = sfs_order_row(&order, position, &row, error);
-        rows[i] = status ? 0 : (int64_t)sfs_view_rows_at(view_rows, row);
+        uint64_t position = run.first + i, place = 0;
+        if (position >= epoch->order.n)
+            position %= epoch->order.n;
+        status = sfs_order_row(&order, position, &place, error);
+        rows[i] = status ? 0 : (int64_t)sfs_view_rows_at(epoch->rows, place);
     }
     sfs_order_close(&order);
     return status;
 }
 
-sfs_status sfs_row_list_deal(const sfs_collection *collection, const sfs_matrix *matrix,
-                             const sfs_view_rows *view_rows, const sfs_order_spec *order,
-                             sfs_deal_run run, sfs_row_list *out, sfs_error *error)
+static void draw_rows(const sfs_epoch *epoch, sfs_deal_run run, uint64_t batch, int64_t *rows)
 {
-    bool all = !view_rows->list && !view_rows->set.words;
-    if (all && order->kind == SFS_ORDER_SEQUENTIAL && !run.repeated)
+    const sfs_order_spec *order = &epoch->order;
+    for (uint64_t i = 0; i < run.count; i++) {
+        uint64_t place =
+            sfs_draw_row(epoch->draw, order->seed, order->epoch, (run.first + i) % order->n, batch);
+        rows[i] = (int64_t)sfs_view_rows_at(epoch->rows, place);
+    }
+}
+
+sfs_status sfs_row_list_deal(const sfs_collection *collection, const sfs_matrix *matrix,
+                             const sfs_epoch *epoch, sfs_deal_run run, uint64_t batch,
+                             sfs_row_list *out, sfs_error *error)
+{
+    bool all = !epoch->draw && !epoch->rows->list && !epoch->rows->set.words;
+    sfs_status status = 0;
+    if (all && epoch->order.kind == SFS_ORDER_SEQUENTIAL && !run.repeated)
         return sfs_row_list_run(collection, matrix, run.first, run.count, out, error);
     int64_t *rows = malloc((run.count + 1) * sizeof *rows);
     if (!rows)
         return sfs_fail_memory(error);
-    sfs_status status = order_rows(view_rows, order, run, rows, error);
+    if (epoch->draw)
+        draw_rows(epoch, run, batch, rows);
+    else
+        status = order_rows(epoch, run, rows, error);
     if (status) {
         free(rows);
         return status;

@@ -2,6 +2,7 @@
 #include "batch/view_file.h"
 
 #include "batch/column_rows.h"
+#include "batch/csr_file.h"
 #include "store/guard.h"
 
 enum { RUN_ROWS = 1024 }; /* rows that are made together */

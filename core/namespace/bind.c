@@ -87,7 +87,9 @@ static sfs_status bind_form(sfs_bound_view *bound, sfs_error *error)
 static void bind_deal(sfs_bound_view *bound)
 {
     const sfs_view *view = &bound->view;
-    bound->deal = (sfs_deal_spec){.n = bound->matrix ? bound->rows.count : 0,
+    uint64_t n = bound->draws && bound->rows.count && view->epoch_size ? view->epoch_size
+                                                                       : bound->rows.count;
+    bound->deal = (sfs_deal_spec){.n = bound->matrix ? n : 0,
                                   .world_size = view->world_size,
                                   .batch_size = view->batch_size,
                                   .tail = sfs_view_tail(view)};
@@ -122,6 +124,7 @@ static sfs_status bind(const sfs_collection *collection, int directory, sfs_boun
         SFS_TRY(list_genes(bound, error));
     SFS_TRY(bind_form(bound, error));
     SFS_TRY(sfs_bind_rows(view, collection, directory, &bound->rows, error));
+    SFS_TRY(sfs_bind_draw(view, collection, &bound->rows, &bound->draw, &bound->draws, error));
     bind_deal(bound);
     return 0;
 }
@@ -142,6 +145,7 @@ void sfs_bound_view_clear(sfs_bound_view *bound)
     sfs_view_clear(&bound->view);
     sfs_gene_set_close(&bound->genes);
     sfs_view_rows_close(&bound->gene_rows);
+    sfs_draw_close(&bound->draw);
     sfs_view_rows_close(&bound->rows);
     *bound = (sfs_bound_view){0};
 }
@@ -149,7 +153,7 @@ void sfs_bound_view_clear(sfs_bound_view *bound)
 uint64_t sfs_bound_view_memory(const sfs_bound_view *bound)
 {
     return sizeof *bound + sfs_view_rows_memory(&bound->rows) + sfs_gene_set_memory(&bound->genes) +
-           sfs_view_rows_memory(&bound->gene_rows);
+           sfs_view_rows_memory(&bound->gene_rows) + sfs_draw_memory(&bound->draw);
 }
 
 sfs_order_spec sfs_bound_view_order(const sfs_bound_view *bound, uint64_t epoch)
@@ -164,5 +168,5 @@ sfs_order_spec sfs_bound_view_order(const sfs_bound_view *bound, uint64_t epoch)
 
 bool sfs_bound_view_has_where(const sfs_bound_view *bound)
 {
-    return !bound->rows.list;
+    return !bound->rows.list && !bound->draws;
 }

@@ -5,6 +5,7 @@
 
 #include "batch/csr_file.h"
 #include "namespace/view.h"
+#include "select/draw.h"
 #include "select/gene_set.h"
 #include "select/view_rows.h"
 #include "store/collection.h"
@@ -20,6 +21,8 @@ typedef struct sfs_bound_view {
     bool genes_chosen;         /* ... where not all */
     sfs_view_rows gene_rows;   /* owned: the same, as rows of genes_of */
     sfs_view_rows rows;        /* owned: what an epoch is an order of */
+    sfs_draw draw;             /* owned: where rows are drawn, with replacement, ... */
+    bool draws;                /* ... and not dealt */
     sfs_deal_spec deal;
     uint64_t steps; /* batches of a rank */
 } sfs_bound_view;

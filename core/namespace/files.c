@@ -19,10 +19,13 @@ static sfs_status deal_rows(const sfs_tree *tree, const sfs_place *place, const 
 {
     const sfs_bound_view *view = place->view;
     const sfs_address *address = &place->address;
-    sfs_order_spec order = sfs_bound_view_order(view, address->epoch);
+    const sfs_epoch epoch = {.rows = &view->rows,
+                             .draw = view->draws ? &view->draw : NULL,
+                             .order = sfs_bound_view_order(view, address->epoch)};
     sfs_deal_run run = sfs_deal_batch(&view->deal, address->rank, address->batch);
     *repeated = run.repeated;
-    return sfs_row_list_deal(tree->collection, matrix, &view->rows, &order, run, out, error);
+    return sfs_row_list_deal(tree->collection, matrix, &epoch, run,
+                             address->batch * view->deal.world_size + address->rank, out, error);
 }
 
 /* The genes of a view, of a matrix that has the same columns as the view's; NULL: all. */

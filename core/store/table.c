@@ -44,6 +44,27 @@ void sfs_strings_unescape(const uint8_t *line, uint64_t length, uint64_t skip, u
     }
 }
 
+uint64_t sfs_strings_hash(const uint8_t *line, uint64_t length)
+{
+    const uint8_t *end = line + length - 1, *escape = memchr(line, '\\', length - 1);
+    if (!escape)
+        return sfs_hash(0, line, length - 1);
+    XXH3_state_t state;
+    XXH3_64bits_reset(&state);
+    for (const uint8_t *at = line; at < end; at = escape + 2) {
+        uint8_t byte;
+        escape = memchr(at, '\\', (size_t)(end - at));
+        if (!escape || escape + 1 == end)
+            escape = end;
+        XXH3_64bits_update(&state, at, (size_t)(escape - at));
+        if (escape == end)
+            break;
+        sfs_strings_unescape(escape, 3, 0, &byte, 1);
+        XXH3_64bits_update(&state, &byte, 1);
+    }
+    return XXH3_64bits_digest(&state);
+}
+
 static sfs_status open_strings(const sfs_files *files, const json_t *object, uint64_t count,
                                sfs_strings *out, sfs_error *error)
 {

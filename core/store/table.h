@@ -27,6 +27,9 @@ uint64_t sfs_strings_size(const uint8_t *line, uint64_t length);
 void sfs_strings_unescape(const uint8_t *line, uint64_t length, uint64_t skip, uint8_t *out,
                           uint64_t room);
 
+/* sfs_hash64 of the string of an escaped line. */
+uint64_t sfs_strings_hash(const uint8_t *line, uint64_t length);
+
 typedef enum sfs_column_kind {
     SFS_COLUMN_NUMBER,
     SFS_COLUMN_CATEGORICAL,
