@@ -6,12 +6,14 @@
 
 #include "batch/column_file.h"
 #include "batch/csr_file.h"
+#include "batch/csv_file.h"
 
 typedef enum sfs_fixed_kind {
     SFS_FIXED_DIRECTORY,
     SFS_FIXED_ROWS_DIRECTORY,
     SFS_FIXED_TEXT,
     SFS_FIXED_COLUMN,
+    SFS_FIXED_CSV,
     SFS_FIXED_MATRIX,
 } sfs_fixed_kind;
 
@@ -22,6 +24,7 @@ typedef struct sfs_fixed {
     char name[SFS_NAME_MAX + 1];
     const sfs_column *column; /* borrowed; with form: a column's file */
     sfs_column_form form;
+    const sfs_table *table;   /* borrowed: a table's file */
     const sfs_matrix *matrix; /* borrowed; with array: a matrix's file */
     sfs_csr_array array;
     char *text; /* owned; with text_size: a text */

@@ -307,6 +307,8 @@ static sfs_status open_fixed(const sfs_tree *tree, const sfs_fixed *fixed, sfs_f
         return sfs_text_file_open(tree->collection, fixed->text, fixed->text_size, out, error);
     case SFS_FIXED_COLUMN:
         return sfs_column_file_open(tree->collection, fixed->column, fixed->form, out, error);
+    case SFS_FIXED_CSV:
+        return sfs_csv_file_open(tree->collection, fixed->table, out, error);
     case SFS_FIXED_MATRIX:
         SFS_TRY(sfs_row_list_run(tree->collection, fixed->matrix, 0, fixed->matrix->rows, &rows,
                                  error));
