@@ -34,7 +34,9 @@ struct sfs_part {
         const void *memory;       /* a part in memory, owned by the file or the tree */
         const sfs_array *array;   /* a part of mapped elements */
         const sfs_column *column; /* a part of elements of a column */
+        const sfs_table *table;   /* a part of lines of a table ... */
     };
+    const uint64_t *offsets;  /* ... which begin here, owned by the file; NULL: where it says */
     sfs_dtype dtype;          /* of the elements of an array that is made ... */
     const sfs_row_list *rows; /* ... from these rows, owned by the file ... */
     uint64_t longest;         /* ... and of a table: the most non-zeros that one of them has */

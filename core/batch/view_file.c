@@ -3,6 +3,8 @@
 
 #include "batch/column_rows.h"
 #include "batch/csr_file.h"
+#include "batch/csv_file.h"
+#include "batch/csv_row.h"
 #include "store/guard.h"
 
 enum { RUN_ROWS = 1024 }; /* rows that are made together */
@@ -11,12 +13,15 @@ enum { RUN_ROWS = 1024 }; /* rows that are made together */
  */
 struct content {
     sfs_view_source source;
-    const sfs_column *column; /* of obs, or NULL ... */
-    sfs_column_form column_form;
-    const sfs_matrix *matrix; /* ... of the collection */
-    sfs_csr_array array;
-    uint64_t size;     /* bytes of an element, or of a byte of text */
-    uint64_t before[]; /* elements before each run, and in all */
+    /* One of these: */
+    const sfs_table *table;
+    const sfs_column *column;
+    const sfs_matrix *matrix;
+    sfs_column_form column_form; /* of the column */
+    sfs_csr_array array;         /* of the matrix */
+    uint64_t header;             /* bytes of the table's first line */
+    uint64_t size;               /* bytes of an element, or of a byte of text */
+    uint64_t before[];           /* elements before each run, and in all */
 };
 
 static uint64_t run_count(const sfs_view_source *source)
@@ -134,12 +139,14 @@ static sfs_status make_run(const struct content *content, uint64_t run, sfs_file
 {
     sfs_row_list rows;
     *skip = 0;
-    if (!content->matrix && content->column_form == SFS_COLUMN_TEXT)
+    if (content->column && content->column_form == SFS_COLUMN_TEXT)
         return make_lines(content, run, out, error);
     if (content->matrix && content->array == SFS_CSR_INDPTR)
         return make_indptr(content, run, out, error);
     SFS_TRY(list_run(content, run, &rows, error));
-    *skip = SFS_NPY_HEADER;
+    *skip = content->table ? content->header : SFS_NPY_HEADER;
+    if (content->table)
+        return sfs_csv_rows_file_open(&rows, content->table, out, error);
     if (!content->matrix)
         return sfs_column_rows_file_open(&rows, content->column, content->column_form, out, error);
     const sfs_csr_form form = {
@@ -150,8 +157,9 @@ static sfs_status make_run(const struct content *content, uint64_t run, sfs_file
 /* What a run begins at, in elements. */
 static uint64_t run_start(const struct content *content, uint64_t run)
 {
-    bool counted = content->matrix ? content->array != SFS_CSR_INDPTR
-                                   : content->column_form == SFS_COLUMN_TEXT;
+    bool counted = content->table    ? true
+                   : content->matrix ? content->array != SFS_CSR_INDPTR
+                                     : content->column_form == SFS_COLUMN_TEXT;
     uint64_t rows = content->source.rows->count, start = run * RUN_ROWS;
     return counted ? content->before[run] : start < rows ? start : rows;
 }
@@ -199,10 +207,23 @@ static sfs_status read_runs(const sfs_file *file, const sfs_part *part, uint64_t
     return 0;
 }
 
+static sfs_status count_lines(const struct content *content, uint64_t run, uint64_t *out,
+                              sfs_error *error)
+{
+    uint64_t skip;
+    sfs_file *made;
+    SFS_TRY(make_run(content, run, &made, &skip, error));
+    *out = sfs_file_size(made) - skip;
+    sfs_file_close(made);
+    return 0;
+}
+
 static sfs_status count_run(const struct content *content, uint64_t run, uint64_t *out,
                             sfs_error *error)
 {
     sfs_row_list rows;
+    if (content->table)
+        return count_lines(content, run, out, error);
     SFS_TRY(list_run(content, run, &rows, error));
     struct lines lines = {.column = content->column, .rows = &rows};
     sfs_status status = 0;
@@ -223,15 +244,17 @@ static sfs_status count_runs(struct content *content, sfs_error *error)
     return 0;
 }
 
-/* A file with room for what it begins with, and a content behind that, to be filled. */
-static sfs_status new_file(const sfs_view_source *source, sfs_file **out, struct content **content,
-                           sfs_error *error)
+/* A file with room for what it begins with, a content behind that, to be filled, and behind its
+ * runs room for a first line. */
+static sfs_status new_file(const sfs_view_source *source, uint64_t line, sfs_file **out,
+                           struct content **content, sfs_error *error)
 {
     size_t size = SFS_NPY_HEADER + sizeof(int64_t) + sizeof **content +
-                  (run_count(source) + 1) * sizeof *(*content)->before;
+                  (run_count(source) + 1) * sizeof *(*content)->before + line;
     SFS_TRY(sfs_file_new(source->collection, 3, size, out, error));
     *content = (struct content *)(void *)((char *)(*out)->head + SFS_NPY_HEADER + sizeof(int64_t));
     (*content)->source = *source;
+    (*out)->decoded = true;
     return 0;
 }
 
@@ -252,7 +275,7 @@ sfs_status sfs_view_column_open(const sfs_view_source *source, const sfs_column 
     struct content *content;
     if (form == SFS_COLUMN_CATEGORIES)
         return sfs_column_file_open(source->collection, column, form, out, error);
-    SFS_TRY(new_file(source, out, &content, error));
+    SFS_TRY(new_file(source, 0, out, &content, error));
     content->column = column;
     content->column_form = form;
     content->size = form == SFS_COLUMN_TEXT ? 1 : sfs_column_form_size(column, form);
@@ -270,12 +293,35 @@ sfs_status sfs_view_column_open(const sfs_view_source *source, const sfs_column 
     return 0;
 }
 
+sfs_status sfs_view_csv_open(const sfs_view_source *source, const sfs_table *table, sfs_file **out,
+                             sfs_error *error)
+{
+    struct content *content;
+    sfs_csv_sink measured = {0};
+    sfs_csv_put_header(table, &measured);
+    SFS_TRY(new_file(source, measured.length, out, &content, error));
+    content->table = table;
+    content->size = 1;
+    content->header = measured.length;
+    sfs_status status = count_runs(content, error);
+    if (status) {
+        sfs_file_close(*out);
+        return status;
+    }
+    sfs_csv_sink line = {.room = measured.length,
+                         .out = (uint8_t *)(content->before + run_count(source) + 1)};
+    sfs_csv_put_header(table, &line);
+    sfs_file_add(*out, sfs_part_memory, line.length, 1)->memory = line.out;
+    add_runs(*out, content, content->before[run_count(source)]);
+    return 0;
+}
+
 sfs_status sfs_view_matrix_open(const sfs_view_source *source, const sfs_matrix *matrix,
                                 sfs_csr_array array, sfs_file **out, sfs_error *error)
 {
     const sfs_csr_form form = {.values = matrix->dtype, .indices = {'i', 4}, .whole = true};
     struct content *content;
-    SFS_TRY(new_file(source, out, &content, error));
+    SFS_TRY(new_file(source, 0, out, &content, error));
     content->matrix = matrix;
     content->array = array;
     sfs_status status = count_runs(content, error);

@@ -19,6 +19,10 @@ typedef struct sfs_view_source {
 sfs_status sfs_view_column_open(const sfs_view_source *source, const sfs_column *column,
                                 sfs_column_form form, sfs_file **out, sfs_error *error);
 
+/* The lines of a table, for the rows of the source; takes O(rows). As above. */
+sfs_status sfs_view_csv_open(const sfs_view_source *source, const sfs_table *table, sfs_file **out,
+                             sfs_error *error);
+
 /* The array indptr (int64), indices or data of a matrix, as .npy. Takes O(rows), and with genes
  * decodes every row. As above. */
 sfs_status sfs_view_matrix_open(const sfs_view_source *source, const sfs_matrix *matrix,

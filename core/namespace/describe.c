@@ -189,6 +189,7 @@ char *sfs_describe_readme(const sfs_collection *collection, const sfs_bound_view
     fputs("obs/ and var/ have a file a column: COL.npy for np.load (categories as codes, named by\n"
           "COL.categories.txt, a line each; -1 is missing), COL.mask.npy where values may be\n"
           "missing, COL.txt for strings. _index.txt has the names of the rows.\n"
+          "obs.csv and var.csv are the whole tables for pandas.read_csv(..., index_col=0).\n"
           "obsm/KEY.npy, where there are any, are arrays with a row for each of obs.\n"
           "X/, layers/NAME/ and raw/X/, where there are any, are whole matrices as three .npy "
           "files.\n"

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "batch/column_rows.h"
+#include "batch/csv_file.h"
 #include "batch/dense_file.h"
 #include "batch/npz_file.h"
 #include "batch/view_file.h"
@@ -62,6 +63,8 @@ static sfs_status make_batch(const sfs_tree *tree, const sfs_place *place, sfs_f
     sfs_row_list rows;
     uint64_t repeated;
     SFS_TRY(deal_rows(tree, place, view->matrix, &rows, &repeated, error));
+    if (place->address.kind == SFS_ADDRESS_OBS_CSV)
+        return sfs_csv_rows_file_open(&rows, &tree->collection->obs, out, error);
     if (place->address.kind == SFS_ADDRESS_NPY)
         return sfs_dense_open(&rows, view->genes_chosen ? &view->genes : NULL, &view->form, out,
                               error);
@@ -112,19 +115,39 @@ static sfs_status make_matrix(const sfs_tree *tree, const sfs_place *place, sfs_
     return sfs_csr_array_open(&rows, &form, fixed->array, out, error);
 }
 
+/* Whether a view shows a part of a table: of obs and obsm its rows, of the table of its genes
+ * those. */
+static bool is_cut(const sfs_tree *tree, const sfs_place *place, const sfs_table *table,
+                   sfs_view_source *out)
+{
+    const sfs_bound_view *view = place->view;
+    bool of_obs = table == &tree->collection->obs || table == &tree->collection->obsm;
+    bool of_genes = table == view->genes_of && view->genes_chosen;
+    *out = (sfs_view_source){.collection = tree->collection,
+                             .rows = of_genes ? &view->gene_rows : &view->rows};
+    return place->slot && (of_genes || (of_obs && !has_all_rows(view)));
+}
+
 /* A whole column; in a view, of its rows, or of its genes. */
 static sfs_status make_column(const sfs_tree *tree, const sfs_place *place, sfs_file **out,
                               sfs_error *error)
 {
     const sfs_fixed *fixed = place->fixed;
-    const sfs_bound_view *view = place->view;
-    bool of_obs = fixed->table == &tree->collection->obs || fixed->table == &tree->collection->obsm;
-    bool of_genes = fixed->table == view->genes_of && view->genes_chosen;
-    const sfs_view_source source = {.collection = tree->collection,
-                                    .rows = of_genes ? &view->gene_rows : &view->rows};
-    if (place->slot && (of_genes || (of_obs && !has_all_rows(view))))
+    sfs_view_source source;
+    if (is_cut(tree, place, fixed->table, &source))
         return sfs_view_column_open(&source, fixed->column, fixed->form, out, error);
     return sfs_column_file_open(tree->collection, fixed->column, fixed->form, out, error);
+}
+
+/* A whole table, of the rows or genes of the view. */
+static sfs_status make_csv(const sfs_tree *tree, const sfs_place *place, sfs_file **out,
+                           sfs_error *error)
+{
+    const sfs_table *table = place->fixed->table;
+    sfs_view_source source;
+    return is_cut(tree, place, table, &source)
+               ? sfs_view_csv_open(&source, table, out, error)
+               : sfs_csv_file_open(tree->collection, table, out, error);
 }
 
 /* Takes a malloc'ed text, NULL when out of memory, over. */
@@ -154,6 +177,8 @@ static sfs_status make_fixed(sfs_tree *tree, const sfs_place *place, sfs_file **
         return make_text(tree, sfs_describe_view(tree->collection, place->view), out, error);
     case SFS_FIXED_COLUMN:
         return make_column(tree, place, out, error);
+    case SFS_FIXED_CSV:
+        return make_csv(tree, place, out, error);
     case SFS_FIXED_MATRIX:
         return make_matrix(tree, place, out, error);
     default:

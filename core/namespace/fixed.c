@@ -77,6 +77,18 @@ static bool add_table(struct growing *growing, size_t parent, const sfs_table *t
     return true;
 }
 
+/* The whole table as one file, where the lengths of its lines are known without reading them. */
+static bool add_csv(struct growing *growing, size_t parent, const char *name,
+                    const sfs_table *table)
+{
+    if (!table->lines)
+        return true;
+    sfs_fixed *node = add(growing, parent, SFS_FIXED_CSV, name);
+    if (node)
+        node->table = table;
+    return node;
+}
+
 static bool add_matrix(struct growing *growing, size_t parent, const sfs_matrix *matrix)
 {
     for (sfs_csr_array array = SFS_CSR_INDPTR; array <= SFS_CSR_DATA; array++) {
@@ -131,6 +143,8 @@ static bool add_root(struct growing *growing)
     bool raw = collection->has_raw_var || sfs_collection_matrix(collection, "raw/X");
     return add_own(growing) && add(growing, 0, SFS_FIXED_DIRECTORY, "obs") &&
            add(growing, 0, SFS_FIXED_DIRECTORY, "var") &&
+           add_csv(growing, 0, "obs.csv", &collection->obs) &&
+           add_csv(growing, 0, "var.csv", &collection->var) &&
            (!collection->has_obsm || add(growing, 0, SFS_FIXED_DIRECTORY, "obsm")) &&
            (!sfs_collection_matrix(collection, "X") || add(growing, 0, SFS_FIXED_DIRECTORY, "X")) &&
            (!has_layers(collection) || add(growing, 0, SFS_FIXED_DIRECTORY, "layers")) &&
@@ -164,7 +178,8 @@ static bool add_children(struct growing *growing, size_t index)
                           sfs_collection_matrix(collection, in_root ? "X" : "raw/X"));
     return (!sfs_collection_matrix(collection, "raw/X") ||
             add(growing, index, SFS_FIXED_DIRECTORY, "X")) &&
-           (!collection->has_raw_var || add(growing, index, SFS_FIXED_DIRECTORY, "var"));
+           (!collection->has_raw_var || (add(growing, index, SFS_FIXED_DIRECTORY, "var") &&
+                                         add_csv(growing, index, "var.csv", &collection->raw_var)));
 }
 
 static int compare(const void *a, const void *b)

@@ -6,6 +6,7 @@
 
 #include "batch/column_file.h"
 #include "batch/csr_file.h"
+#include "batch/csv_file.h"
 
 typedef enum sfs_fixed_kind {
     SFS_FIXED_DIRECTORY,
@@ -15,6 +16,7 @@ typedef enum sfs_fixed_kind {
     SFS_FIXED_STATS,     /* .shufflefs/stats.json */
     SFS_FIXED_VIEW_JSON, /* view.json of a view */
     SFS_FIXED_COLUMN,
+    SFS_FIXED_CSV,
     SFS_FIXED_MATRIX,
 } sfs_fixed_kind;
 
@@ -26,6 +28,7 @@ typedef struct sfs_fixed {
     const sfs_table *table;   /* borrowed: whose columns a directory has, or whose one a file is */
     const sfs_column *column; /* borrowed; with form: a column's file */
     sfs_column_form form;
+    const sfs_table *table;   /* borrowed: a table's file */
     const sfs_matrix *matrix; /* borrowed; with array: a matrix's file */
     sfs_csr_array array;
     char *text; /* owned; with text_size: a text */

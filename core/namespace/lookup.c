@@ -17,6 +17,7 @@ static const struct {
 } batch_names[] = {{".csr", SFS_ADDRESS_CSR},
                    {".npz", SFS_ADDRESS_NPZ},
                    {".npy", SFS_ADDRESS_NPY},
+                   {".obs.csv", SFS_ADDRESS_OBS_CSV},
                    {"", SFS_ADDRESS_BATCH_DIR}};
 
 static sfs_status take_text(sfs_tree *tree, sfs_name_kind kind, const char *name, sfs_node *out,

@@ -2,15 +2,16 @@
 /* Reads files of chosen rows, for a test that compares them with a model. Opens the collection that
  * is its argument, and reads lines of
  *   KIND TABLE COLUMN ROWS
- * (KIND: npy, mask; TABLE: obs, var, raw_var, obsm; COLUMN: its place in the table; ROWS: numbers
- * with commas, FIRST+COUNT for a run, or - for none). Answers each with the file's size, as 8
- * bytes, and its bytes, after it has checked that any range gives the same bytes as the whole. A
- * failure is told on stderr, and answered with a size of 2^64 - 1. */
+ * (KIND: npy, mask, csv; TABLE: obs, var, raw_var, obsm; COLUMN: its place in the table, any for
+ * csv; ROWS: numbers with commas, FIRST+COUNT for a run, or - for none). Answers each with the
+ * file's size, as 8 bytes, and its bytes, after it has checked that any range gives the same bytes
+ * as the whole. A failure is told on stderr, and answered with a size of 2^64 - 1. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "batch/column_rows.h"
+#include "batch/csv_file.h"
 
 enum { LINE = 1 << 16, RANGES = 500 };
 
@@ -42,6 +43,8 @@ static sfs_status open_file(const sfs_collection *collection, const char *kind, 
     sfs_row_list list;
     const sfs_column *columns = table_of(collection, table)->columns;
     SFS_TRY(open_rows(collection, rows, &list, error));
+    if (!strcmp(kind, "csv"))
+        return sfs_csv_rows_file_open(&list, table_of(collection, table), out, error);
     return sfs_column_rows_file_open(&list, &columns[column],
                                      strcmp(kind, "mask") ? SFS_COLUMN_NPY : SFS_COLUMN_MASK, out,
                                      error);
