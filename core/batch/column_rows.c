@@ -56,24 +56,25 @@ static sfs_status gather(const sfs_part *part, sfs_column_form form, uint64_t sk
     return sfs_parts_check_sizes(&read, column, error);
 }
 
-static sfs_status read_values(const sfs_file *file, const sfs_part *part, uint64_t skip,
-                              uint64_t length, sfs_sink *sink, sfs_error *error)
+sfs_status sfs_column_values(const sfs_file *file, const sfs_part *part, uint64_t skip,
+                             uint64_t length, sfs_sink *sink, sfs_error *error)
 {
     (void)file;
     return gather(part, SFS_COLUMN_NPY, skip, length, sink, error);
 }
 
-static sfs_status read_mask(const sfs_file *file, const sfs_part *part, uint64_t skip,
-                            uint64_t length, sfs_sink *sink, sfs_error *error)
+sfs_status sfs_column_mask(const sfs_file *file, const sfs_part *part, uint64_t skip,
+                           uint64_t length, sfs_sink *sink, sfs_error *error)
 {
     (void)file;
     return gather(part, SFS_COLUMN_MASK, skip, length, sink, error);
 }
 
-static sfs_part *add(sfs_file *file, const sfs_row_list *rows, uint64_t count,
-                     const sfs_column *column, sfs_column_form form, uint64_t alignment)
+sfs_part *sfs_column_add(sfs_file *file, const sfs_row_list *rows, const sfs_column *column,
+                         sfs_column_form form, uint64_t alignment)
 {
-    sfs_part_read *read = form == SFS_COLUMN_MASK ? read_mask : read_values;
+    sfs_part_read *read = form == SFS_COLUMN_MASK ? sfs_column_mask : sfs_column_values;
+    uint64_t count = rows ? rows->count : sfs_column_rows(column);
     uint64_t size = sfs_column_form_size(column, form);
     sfs_part *part = sfs_file_add(file, read, count * size, alignment);
     part->column = column;
@@ -85,13 +86,13 @@ static sfs_part *add(sfs_file *file, const sfs_row_list *rows, uint64_t count,
 sfs_part *sfs_column_add_rows(sfs_file *file, const sfs_column *column, sfs_column_form form,
                               uint64_t alignment)
 {
-    return add(file, &file->rows, file->rows.count, column, form, alignment);
+    return sfs_column_add(file, &file->rows, column, form, alignment);
 }
 
 sfs_part *sfs_column_add_all(sfs_file *file, const sfs_column *column, sfs_column_form form,
                              uint64_t alignment)
 {
-    return add(file, NULL, sfs_column_rows(column), column, form, alignment);
+    return sfs_column_add(file, NULL, column, form, alignment);
 }
 
 sfs_status sfs_column_rows_file_open(sfs_row_list *rows, const sfs_column *column,

@@ -144,7 +144,7 @@ static void ask_rows(const sfs_file *file, const sfs_part *part, uint64_t skip, 
         if (!sfs_codec_of(rows->matrix)->one_extent)
             sfs_ask_rows(rows, SFS_ROW_VALUES, first, end);
     }
-    *asked = (sfs_asked){first, end};
+    *asked = (sfs_asked){rows, first, end};
 }
 
 struct measuring {

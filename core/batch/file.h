@@ -20,6 +20,7 @@ typedef sfs_status sfs_part_read(const sfs_file *file, const sfs_part *part, uin
 /* Asks the kernel for what bytes [skip, skip + length) of the part are made of; `asked` tells which
  * rows of the file were asked for already, and is kept up. The caller holds a guard. */
 typedef struct sfs_asked {
+    const sfs_row_list *rows; /* rows [first, end) of this list */
     uint64_t first, end;
 } sfs_asked;
 
@@ -58,7 +59,8 @@ struct sfs_file {
     sfs_row_list rows;                /* owned; count 0 where the file has no rows */
     sfs_row_list *layers;             /* owned, and each: the same rows of other matrices */
     size_t layer_count;
-    void *head;      /* owned: header bytes */
+    void *head; /* owned: header bytes ... */
+    size_t head_size;
     sfs_late *late;  /* owned; NULL: nothing is */
     sfs_part *parts; /* owned */
     size_t part_count;

@@ -228,6 +228,22 @@ sfs_status sfs_row_list_choose(sfs_row_list *list, const sfs_gene_set *genes, sf
     return status;
 }
 
+sfs_status sfs_row_list_like(const sfs_row_list *other, const sfs_matrix *matrix, sfs_row_list *out,
+                             sfs_error *error)
+{
+    if (other->rows) {
+        int64_t *rows = malloc((other->count + 1) * sizeof *rows);
+        if (!rows)
+            return sfs_fail_memory(error);
+        memcpy(rows, other->rows, other->count * sizeof *rows);
+        SFS_TRY(sfs_row_list_table(other->collection, matrix, rows, other->count, out, error));
+    } else {
+        SFS_TRY(
+            sfs_row_list_run(other->collection, matrix, other->first, other->count, out, error));
+    }
+    return other->genes ? sfs_row_list_choose(out, other->genes, error) : 0;
+}
+
 void sfs_row_list_close(sfs_row_list *list)
 {
     free(list->stored);

@@ -59,6 +59,10 @@ sfs_status sfs_row_list_deal(const sfs_collection *collection, const sfs_matrix 
  * closed. EIO, ENOMEM. */
 sfs_status sfs_row_list_choose(sfs_row_list *list, const sfs_gene_set *genes, sfs_error *error);
 
+/* The rows of another list, with the same genes, in another matrix. */
+sfs_status sfs_row_list_like(const sfs_row_list *other, const sfs_matrix *matrix, sfs_row_list *out,
+                             sfs_error *error);
+
 void sfs_row_list_close(sfs_row_list *list);
 
 /* The number, in the collection, of row i < count. */

@@ -134,6 +134,7 @@ sfs_status sfs_view_bind(const sfs_view *view, const sfs_collection *collection,
 {
     *out = (sfs_bound_view){0};
     SFS_TRY(sfs_view_copy(view, &out->view, error));
+    pthread_mutex_init(&out->h5ad_lock, NULL);
     sfs_status status = bind(collection, directory, out, error);
     if (status)
         sfs_bound_view_clear(out);
@@ -142,12 +143,29 @@ sfs_status sfs_view_bind(const sfs_view *view, const sfs_collection *collection,
 
 void sfs_bound_view_clear(sfs_bound_view *bound)
 {
+    sfs_h5ad_close(bound->h5ad);
+    pthread_mutex_destroy(&bound->h5ad_lock);
     sfs_view_clear(&bound->view);
     sfs_gene_set_close(&bound->genes);
     sfs_view_rows_close(&bound->gene_rows);
     sfs_draw_close(&bound->draw);
     sfs_view_rows_close(&bound->rows);
     *bound = (sfs_bound_view){0};
+}
+
+sfs_status sfs_bound_view_h5ad(const sfs_bound_view *bound, const sfs_collection *collection,
+                               const sfs_h5ad **out, sfs_error *error)
+{
+    sfs_bound_view *lazy = (sfs_bound_view *)(uintptr_t)bound;
+    const sfs_h5ad_schema schema = {.collection = collection,
+                                    .matrix = bound->matrix,
+                                    .form = bound->form,
+                                    .genes = bound->genes_chosen ? &bound->genes : NULL};
+    pthread_mutex_lock(&lazy->h5ad_lock);
+    sfs_status status = lazy->h5ad ? 0 : sfs_h5ad_open(&schema, &lazy->h5ad, error);
+    *out = lazy->h5ad;
+    pthread_mutex_unlock(&lazy->h5ad_lock);
+    return status;
 }
 
 uint64_t sfs_bound_view_memory(const sfs_bound_view *bound)

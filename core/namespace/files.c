@@ -36,8 +36,19 @@ static const sfs_gene_set *genes_for(const sfs_bound_view *view, const sfs_matri
     return view->genes_chosen && raw == raw_view ? &view->genes : NULL;
 }
 
-static sfs_status make_chosen(const sfs_place *place, sfs_row_list *rows, uint64_t repeated,
-                              sfs_file **out, sfs_error *error)
+static sfs_status make_h5ad(const sfs_tree *tree, const sfs_bound_view *view, sfs_row_list *rows,
+                            sfs_file **out, sfs_error *error)
+{
+    const sfs_h5ad *h5ad;
+    sfs_status status = sfs_bound_view_h5ad(view, tree->collection, &h5ad, error);
+    if (!status)
+        return sfs_h5ad_file_open(h5ad, rows, out, error);
+    sfs_row_list_close(rows);
+    return status;
+}
+
+static sfs_status make_chosen(const sfs_tree *tree, const sfs_place *place, sfs_row_list *rows,
+                              uint64_t repeated, sfs_file **out, sfs_error *error)
 {
     const sfs_bound_view *view = place->view;
     const sfs_address *address = &place->address;
@@ -50,6 +61,8 @@ static sfs_status make_chosen(const sfs_place *place, sfs_row_list *rows, uint64
         SFS_TRY(sfs_row_list_choose(rows, &view->genes, error));
     if (address->kind == SFS_ADDRESS_CSR)
         return sfs_csr_open(rows, &view->form, &header, out, error);
+    if (address->kind == SFS_ADDRESS_H5AD)
+        return make_h5ad(tree, view, rows, out, error);
     if (address->kind == SFS_ADDRESS_NPZ)
         return sfs_npz_open(rows, &view->form, out, error);
     return sfs_csr_array_open(rows, &view->form, (sfs_csr_array)(address->kind - SFS_ADDRESS_ARRAY),
@@ -68,7 +81,7 @@ static sfs_status make_batch(const sfs_tree *tree, const sfs_place *place, sfs_f
     if (place->address.kind == SFS_ADDRESS_NPY)
         return sfs_dense_open(&rows, view->genes_chosen ? &view->genes : NULL, &view->form, out,
                               error);
-    return make_chosen(place, &rows, repeated, out, error);
+    return make_chosen(tree, place, &rows, repeated, out, error);
 }
 
 static sfs_status make_address(const sfs_tree *tree, const sfs_place *place, sfs_file **out,

@@ -25,10 +25,9 @@ typedef struct sfs_fixed {
     size_t parent, first_child,
         child_count; /* children of a directory stand together, sorted by name */
     char name[SFS_NAME_MAX + 1];
-    const sfs_table *table;   /* borrowed: whose columns a directory has, or whose one a file is */
+    const sfs_table *table;   /* borrowed: of a column's file, or of its own */
     const sfs_column *column; /* borrowed; with form: a column's file */
     sfs_column_form form;
-    const sfs_table *table;   /* borrowed: a table's file */
     const sfs_matrix *matrix; /* borrowed; with array: a matrix's file */
     sfs_csr_array array;
     char *text; /* owned; with text_size: a text */

@@ -14,11 +14,9 @@
 static const struct {
     const char *suffix;
     sfs_address_kind kind;
-} batch_names[] = {{".csr", SFS_ADDRESS_CSR},
-                   {".npz", SFS_ADDRESS_NPZ},
-                   {".npy", SFS_ADDRESS_NPY},
-                   {".obs.csv", SFS_ADDRESS_OBS_CSV},
-                   {"", SFS_ADDRESS_BATCH_DIR}};
+} batch_names[] = {{".csr", SFS_ADDRESS_CSR},         {".npz", SFS_ADDRESS_NPZ},
+                   {".npy", SFS_ADDRESS_NPY},         {".h5ad", SFS_ADDRESS_H5AD},
+                   {".obs.csv", SFS_ADDRESS_OBS_CSV}, {"", SFS_ADDRESS_BATCH_DIR}};
 
 static sfs_status take_text(sfs_tree *tree, sfs_name_kind kind, const char *name, sfs_node *out,
                             sfs_error *error)
