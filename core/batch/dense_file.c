@@ -163,6 +163,8 @@ static sfs_status add_parts(sfs_file *file, sfs_dtype dtype, sfs_error *error)
 {
     const sfs_row_list *rows = &file->rows;
     uint64_t columns = sfs_row_list_columns(rows), bytes;
+    if (rows->genes)
+        SFS_TRY(sfs_chosen_check(rows->matrix, rows->genes, error));
     if (__builtin_mul_overflow(rows->count, columns * dtype.size, &bytes) || bytes > INT64_MAX / 2)
         return sfs_fail(error, -EFBIG,
                         "expected a table of at most %" PRId64 " bytes, found %" PRIu64

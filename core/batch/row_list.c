@@ -198,6 +198,7 @@ static uint64_t indptr_at(const sfs_row_list *list, uint64_t i)
 
 static sfs_status choose(sfs_row_list *list, const sfs_gene_set *genes, sfs_error *error)
 {
+    SFS_TRY(sfs_chosen_check(list->matrix, genes, error));
     if (!list->rows)
         SFS_TRY(tabulate(list, error));
     uint64_t longest = 0;

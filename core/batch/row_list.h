@@ -56,7 +56,7 @@ sfs_status sfs_row_list_deal(const sfs_collection *collection, const sfs_matrix 
 
 /* Leaves nothing but these columns in the list, which are of its matrix and outlive it: reads and
  * decodes each row, to count what is left of it. A run becomes a table. On failure the list is
- * closed. EIO, ENOMEM. */
+ * closed. EINVAL where genes are of another number of columns; EIO, ENOMEM. */
 sfs_status sfs_row_list_choose(sfs_row_list *list, const sfs_gene_set *genes, sfs_error *error);
 
 /* The rows of another list, with the same genes, in another matrix. */
