@@ -59,16 +59,16 @@ def scaled(weights):
 
 
 class Draw:
-    """values: of each row of the view, in its order. class_weights: {text: weight}, as integers in billionths."""
+    """values: of each row of the view, in its order. categories: the texts of all classes of the column, in the order of
+    its categories, or of their first rows. class_weights: {text: weight}, as integers in billionths."""
 
-    def __init__(self, kind, values, class_weights=None, categories=None):
+    def __init__(self, kind, values, categories=None, class_weights=None):
         self.kind, self.n = kind, len(values)
         if kind == "weight":
             self.table = alias_table(scaled(values))
             return
         values = [None if value is None else text_of(value) for value in values]
-        order = categories if categories is not None else dict.fromkeys(values)
-        self.members = [[i for i, value in enumerate(values) if value == name] for name in order if name is not None and name in values]
+        self.members = [[i for i, value in enumerate(values) if value == name] for name in categories if name in values]
         names = [values[rows[0]] for rows in self.members]
         if class_weights is not None:
             weights = [class_weights.get(name, 10**9) for name in names]
@@ -94,10 +94,12 @@ def vectors():
         names, donor, kind = example(n)
         weights = [None if value is None else abs(value) * 0.7 + 0.1 for value in kind]
         if n == 1:
-            donor, weights = ["only"], [3.0]
+            donor, weights = ["donor 5"], [3.0]
+        donors = [f"donor {i}" for i in range(9)]
         for seed, epoch in ((0, 0), (0, 1), (2**64 - 1, 2**31 - 1)):
-            for name, draw in (("weight", Draw("weight", weights)), ("balance", Draw("balance", donor)), ("pure", Draw("pure", donor)),
-                               ("weighted", Draw("balance", donor, {"donor 1": 0, "donor 2": 25 * 10**8}))):
+            for name, draw in (("weight", Draw("weight", weights)), ("balance", Draw("balance", donor, donors)),
+                               ("pure", Draw("pure", donor, donors)),
+                               ("weighted", Draw("balance", donor, donors, {"donor 1": 0, "donor 2": 25 * 10**8}))):
                 out.append({"n": n, "draw": name, "seed": seed, "epoch": epoch, "batch_size": 4, "rows": [draw.row(seed, epoch, j, j // 4) for j in range(12)]})
     return out
 

@@ -7,6 +7,7 @@ The C library must select exactly these rows. `python3 split.py` prints the test
 import json
 import math
 import re
+from bisect import bisect_right
 from collections import deque
 from fractions import Fraction
 
@@ -60,7 +61,7 @@ class Parts:
         return [(cut * n + uniform) >> 64 for cut in self.range_cuts()]
 
     def wants(self, cuts, at):
-        return sum(at >= cut for cut in cuts) in self.wanted
+        return bisect_right(cuts, at) in self.wanted
 
 
 def place(seed, hash_value):

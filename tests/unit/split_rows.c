@@ -131,6 +131,7 @@ int main(int argc, char **argv)
             run_split(collection, fields);
         else
             run_draw(collection, fields);
+        fflush(stdout);
     }
     free(line);
     sfs_collection_close(collection);

@@ -189,7 +189,33 @@ static void check_strata(const sfs_split_parts *parts, const uint32_t *sizes, ui
     sfs_strata_close(&strata);
 }
 
-/* Whether rounding one class after another would leave a part off by a row. */
+/* Where rounding one class after another leaves a part off by a row, too many or too few. */
+static void check_hard_strata(void)
+{
+    static const struct {
+        uint64_t shares[8];
+        uint32_t sizes[8];
+    } cases[] = {{{2, 3, 2, 6, 2, 3}, {3, 27}},
+                 {{11, 30, 2, 17, 6, 2}, {22, 12}},
+                 {{2, 4, 5, 26, 5, 2, 4, 4}, {35, 8, 6, 29}},
+                 {{1, 1, 1, 8, 8, 1}, {5, 1, 6, 22, 5, 1}},
+                 {{4, 4, 5, 3, 4}, {4, 37, 25, 3, 10, 4, 32}},
+                 {{18, 4, 3, 3, 2}, {7, 3, 34, 14, 7, 10}},
+                 {{2, 3, 2, 20, 2, 9}, {5, 25, 6, 23, 5, 6, 19}},
+                 {{14, 12, 2, 2, 5, 5}, {4, 16}},
+                 {{16, 16, 16, 1, 1}, {11, 4, 8, 2}},
+                 {{1, 2, 2, 1, 5, 5, 24, 10}, {4, 5, 2, 26, 3, 15, 35}}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        sfs_split_parts parts = {0};
+        uint32_t classes = 0;
+        for (; parts.count < 8 && cases[i].shares[parts.count]; parts.count++)
+            parts.whole += parts.shares[parts.count] = cases[i].shares[parts.count];
+        while (classes < 8 && cases[i].sizes[classes])
+            classes++;
+        check_strata(&parts, cases[i].sizes, classes);
+    }
+}
+
 static void check_random_strata(void)
 {
     enum { ROUNDS = 20000, CLASSES = 40 };
@@ -265,6 +291,7 @@ int main(void)
     check_parsing();
     check_exact_sizes();
     check_stochastic_sizes();
+    check_hard_strata();
     check_random_strata();
     check_alias_tables();
     return check_failures() != 0;
