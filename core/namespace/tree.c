@@ -286,7 +286,7 @@ static sfs_status open_address(const sfs_tree *tree, sfs_node node, sfs_file **o
                              .batch = (int64_t)address.batch,
                              .seed = view->view.seed,
                              .repeated = repeated};
-    return sfs_csr_open(&rows, &view->form, &header, out, error);
+    return sfs_csr_open(&rows, &view->form, &header, NULL, 0, out, error);
 }
 
 static sfs_status open_rows(sfs_tree *tree, sfs_node node, sfs_file **out, sfs_error *error)
@@ -295,7 +295,7 @@ static sfs_status open_rows(sfs_tree *tree, sfs_node node, sfs_file **out, sfs_e
     sfs_row_list rows;
     SFS_TRY(
         sfs_rows_names_list(&tree->rows, node, tree->collection, tree->view.matrix, &rows, error));
-    return sfs_csr_open(&rows, &tree->view.form, &header, out, error);
+    return sfs_csr_open(&rows, &tree->view.form, &header, NULL, 0, out, error);
 }
 
 static sfs_status open_fixed(const sfs_tree *tree, const sfs_fixed *fixed, sfs_file **out,
