@@ -123,6 +123,7 @@ static sfs_status bind(const sfs_collection *collection, int directory, sfs_boun
     if (bound->genes_chosen)
         SFS_TRY(list_genes(bound, error));
     SFS_TRY(bind_form(bound, error));
+    SFS_TRY(sfs_bind_columns(view, collection, &bound->carried, error));
     SFS_TRY(sfs_bind_rows(view, collection, directory, &bound->rows, error));
     SFS_TRY(sfs_bind_draw(view, collection, &bound->rows, &bound->draw, &bound->draws, error));
     bind_deal(bound);
@@ -149,6 +150,7 @@ void sfs_bound_view_clear(sfs_bound_view *bound)
     sfs_gene_set_close(&bound->genes);
     sfs_view_rows_close(&bound->gene_rows);
     sfs_draw_close(&bound->draw);
+    sfs_carried_clear(&bound->carried);
     sfs_view_rows_close(&bound->rows);
     *bound = (sfs_bound_view){0};
 }

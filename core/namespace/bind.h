@@ -7,6 +7,7 @@
 
 #include "batch/csr_file.h"
 #include "batch/h5ad_file.h"
+#include "namespace/bind_columns.h"
 #include "namespace/view.h"
 #include "select/draw.h"
 #include "select/gene_set.h"
@@ -26,6 +27,7 @@ typedef struct sfs_bound_view {
     sfs_view_rows rows;        /* owned: what an epoch is an order of */
     sfs_draw draw;             /* owned: where rows are drawn, with replacement, ... */
     bool draws;                /* ... and not dealt */
+    sfs_carried carried;       /* owned: columns in .csr files */
     sfs_deal_spec deal;
     uint64_t steps; /* batches of a rank */
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "namespace/kept.h"
 #include "select/expression.h"
 #include "select/gene_names.h"
 #include "select/row_numbers.h"
@@ -35,17 +36,6 @@ static sfs_status read_list(int directory, const char *path, char **out, size_t 
         done += (size_t)got;
     }
     return 0;
-}
-
-static sfs_status select_where(const sfs_view *view, const sfs_collection *collection,
-                               sfs_row_set *out, sfs_error *error)
-{
-    sfs_expression *expression;
-    SFS_TRY(sfs_expression_open(view->texts[SFS_TEXT_WHERE], "where", &collection->obs, &expression,
-                                error));
-    sfs_status status = sfs_expression_select(expression, &collection->files, out, error);
-    sfs_expression_close(expression);
-    return status;
 }
 
 static sfs_status list_rows(const sfs_view *view, const sfs_collection *collection, int directory,
@@ -121,7 +111,7 @@ static sfs_status bind_rows(const sfs_view *view, const sfs_collection *collecti
     if (view->texts[SFS_TEXT_ROWS_FILE])
         SFS_TRY(list_rows(view, collection, directory, out, error));
     if (view->texts[SFS_TEXT_WHERE]) {
-        SFS_TRY(select_where(view, collection, &set, error));
+        SFS_TRY(sfs_kept_select(collection, view->texts[SFS_TEXT_WHERE], &set, error));
         keep(out, &set);
     }
     const sfs_split_spec split = {.split = view->texts[SFS_TEXT_SPLIT],

@@ -60,7 +60,8 @@ static sfs_status make_chosen(const sfs_tree *tree, const sfs_place *place, sfs_
     if (view->genes_chosen)
         SFS_TRY(sfs_row_list_choose(rows, &view->genes, error));
     if (address->kind == SFS_ADDRESS_CSR)
-        return sfs_csr_open(rows, &view->form, &header, out, error);
+        return sfs_csr_open(rows, &view->form, &header, view->carried.columns, view->carried.count,
+                            out, error);
     if (address->kind == SFS_ADDRESS_H5AD)
         return make_h5ad(tree, view, rows, out, error);
     if (address->kind == SFS_ADDRESS_NPZ)
@@ -101,7 +102,8 @@ static sfs_status make_rows(const sfs_tree *tree, const sfs_place *place, sfs_fi
     SFS_TRY(sfs_rows_name_list(place->text, tree->collection, view->matrix, &rows, error));
     if (view->genes_chosen)
         SFS_TRY(sfs_row_list_choose(&rows, &view->genes, error));
-    return sfs_csr_open(&rows, &view->form, &header, out, error);
+    return sfs_csr_open(&rows, &view->form, &header, view->carried.columns, view->carried.count,
+                        out, error);
 }
 
 /* Whether the view leaves all rows where they are. */
