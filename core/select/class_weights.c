@@ -101,7 +101,7 @@ sfs_status sfs_class_weights_parse(const char *text, const sfs_classes *classes,
     for (uint32_t i = 0; i < classes->count; i++)
         weights[i] = NOT_NAMED;
     for (char *at = copy;; at++) {
-        struct item item;
+        struct item item = {0};
         SFS_TRY(take_item(&at, &item, error));
         SFS_TRY(give_weight(&item, classes, column, weights, error));
         if (!*at)
