@@ -15,7 +15,8 @@ struct job {
     const sfs_split_spec *spec;
     const sfs_row_set *base; /* or NULL */
     sfs_row_set *out;
-    uint64_t n; /* rows of the base */
+    uint64_t n;         /* rows of the base */
+    uint64_t value_key; /* of the stream of names and values */
     sfs_split_parts parts;
     uint64_t cuts[SFS_SPLIT_FOLDS];
 };
@@ -37,12 +38,10 @@ static int compare_places(const void *left, const void *right)
     return a->number < b->number ? -1 : a->number > b->number;
 }
 
-/* Where a name, or the value of a group, falls in [0, 2^64). */
+/* Where a name, or the value of a group, falls in [0, 2^64): the key of one word more. */
 static uint64_t hash_place(const struct job *job, uint64_t value_hash)
 {
-    return sfs_key((const uint64_t[]){SFS_ORDER_VERSION, job->spec->seed, 0, 0,
-                                      SFS_STREAM_SPLIT_VALUE, value_hash},
-                   6);
+    return sfs_splitmix(job->value_key ^ value_hash);
 }
 
 static uint64_t base_row(const struct job *job, uint64_t i)
@@ -262,7 +261,8 @@ static sfs_status hash_stratum(struct grouping *grouping, uint32_t i, sfs_error 
 
 static sfs_status check_names(void *context, sfs_error *error)
 {
-    return sfs_value_hash_check(&((struct grouping *)context)->names, error);
+    const struct grouping *grouping = context;
+    return sfs_value_hash_check(&grouping->names, error);
 }
 
 static sfs_status select_strata(struct grouping *grouping, sfs_error *error)
@@ -381,6 +381,8 @@ sfs_status sfs_split_select(const sfs_collection *collection, const sfs_split_sp
                       .base = base,
                       .out = out,
                       .n = base ? base->count : collection->rows};
+    job.value_key =
+        sfs_key((const uint64_t[]){SFS_ORDER_VERSION, spec->seed, 0, 0, SFS_STREAM_SPLIT_VALUE}, 5);
     SFS_TRY(parse_keys(spec, &job.parts, error));
     SFS_TRY(sfs_row_set_open(collection->rows, out, error));
     sfs_status status = spec->stratify                   ? select_stratified(&job, error)
