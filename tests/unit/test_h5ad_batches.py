@@ -356,6 +356,19 @@ def test_nullable_strings(tmp_path, convert):
         assert group["mask"][()].tolist() == [True, False, False] and group["values"].asstr()[1:].tolist() == ["t3", "t1"]
 
 
+def test_a_var_too_large_to_be_kept(tmp_path, convert):
+    """Of 24 MB, as texts have the width of the longest one; categories, too."""
+    rng, count = np.random.default_rng(1), 20000
+    texts = ["x" * 700 if i == 77 else f"g{i}" for i in range(count)]
+    var = Frame(names("g", count), {"text": texts, "n": np.arange(count), "kind": Categorical(np.arange(count, dtype="<i4")[::-1], [f"k{text}" for text in texts])})
+    h5ad_write.write_h5ad(tmp_path / "a.h5ad", h5ad_write.random_sparse(rng, 3, count), var=var)
+    path = write(convert(tmp_path / "a.h5ad"), tmp_path / "b.h5ad", "2", piece=100000)
+    got = read(path)
+    check_objects(path)
+    assert got.var["text"].tolist() == texts and got.var["n"].tolist() == list(range(count)) and list(got.var_names) == var.index
+    assert got.var["kind"].tolist() == [f"k{text}" for text in reversed(texts)]
+
+
 def test_names_of_columns(tmp_path, convert):
     """Those with a slash are in groups, as anndata writes them."""
     columns = {key: np.arange(9) + i for i, key in enumerate(["a/b", "a/c", "ä", "100%", " ", "__categories__", "x" * 500])}
