@@ -9,45 +9,19 @@
 #include "batch/h5ad_head.h"
 #include "codec/cast.h"
 
-enum { ALIGNMENT = 64, NUMBER_TEXT = 24 };
+/* KEPT_MAX: bytes of the arrays that all batches of a view share, var and categories, which are
+ * kept in memory: they would take longer to gather than a batch of 64 rows takes to read. */
+enum { ALIGNMENT = 64, NUMBER_TEXT = 24, KEPT_MAX = 16 << 20 };
+
+#define NOT_KEPT UINT64_MAX
 
 struct sfs_h5ad {
     sfs_h5ad_plan plan; /* owned */
     sfs_h5ad_head head; /* owned */
+    uint8_t *kept;      /* owned: kept_size bytes ... */
+    uint64_t kept_size;
+    uint64_t *places; /* ... owned: where each object's elements are there, or NOT_KEPT */
 };
-
-sfs_status sfs_h5ad_open(const sfs_h5ad_schema *schema, sfs_h5ad **out, sfs_error *error)
-{
-    sfs_h5ad *h5ad = calloc(1, sizeof *h5ad);
-    if (!h5ad)
-        return sfs_fail_memory(error);
-    sfs_status status = sfs_h5ad_plan_open(schema, &h5ad->plan, error);
-    if (!status)
-        status = sfs_h5ad_head_open(&h5ad->plan, &h5ad->head, error);
-    if (status) {
-        sfs_h5ad_close(h5ad);
-        return status;
-    }
-    *out = h5ad;
-    return 0;
-}
-
-void sfs_h5ad_close(sfs_h5ad *h5ad)
-{
-    if (!h5ad)
-        return;
-    sfs_h5ad_head_close(&h5ad->head);
-    sfs_h5ad_plan_close(&h5ad->plan);
-    free(h5ad);
-}
-
-uint64_t sfs_h5ad_memory(const sfs_h5ad *h5ad)
-{
-    const sfs_h5ad_plan *plan = &h5ad->plan;
-    uint64_t object = sizeof *plan->objects + sizeof *h5ad->head.words;
-    return sizeof *h5ad + h5ad->head.size + plan->object_count * object +
-           (plan->genes.rows ? plan->genes.count * sizeof *plan->genes.rows : 0);
-}
 
 /* Bytes [skip, skip + length) of the numbers of rows, as text padded with zeros. */
 static sfs_status read_numbers(const sfs_file *file, const sfs_part *part, uint64_t skip,
@@ -101,21 +75,6 @@ static sfs_status read_filled(const sfs_file *file, const sfs_part *part, uint64
     return 0;
 }
 
-/* The same rows in the layers, with the same genes. */
-static sfs_status find_layers(const sfs_h5ad_plan *plan, sfs_file *file, sfs_error *error)
-{
-    const sfs_row_list *rows = &file->rows;
-    file->layers = calloc(plan->matrix_count, sizeof *file->layers);
-    if (!file->layers)
-        return sfs_fail_memory(error);
-    for (size_t i = 1; i < plan->matrix_count; i++) {
-        sfs_row_list *layer = &file->layers[i - 1];
-        SFS_TRY(sfs_row_list_like(rows, plan->matrices[i], layer, error));
-        file->layer_count = i;
-    }
-    return 0;
-}
-
 static const sfs_row_list *rows_of(const sfs_file *file, size_t matrix)
 {
     return matrix ? &file->layers[matrix - 1] : &file->rows;
@@ -146,9 +105,97 @@ static sfs_part *add_part(const sfs_h5ad_plan *plan, const sfs_h5ad_object *obje
     }
 }
 
-static sfs_status add_arrays(const sfs_h5ad_plan *plan, sfs_file *file, sfs_h5ad_extent *extents,
+/* Gathers what all batches share, as far as there is room. */
+static sfs_status add_shared(sfs_h5ad *h5ad, sfs_file *file, sfs_error *error)
+{
+    const sfs_h5ad_plan *plan = &h5ad->plan;
+    const sfs_h5ad_counts none = {0, NULL};
+    for (size_t i = 0; i < plan->object_count; i++) {
+        const sfs_h5ad_object *object = &plan->objects[i];
+        sfs_h5ad_extent extent;
+        h5ad->places[i] = NOT_KEPT;
+        if (!sfs_h5ad_is_array(object) || object->axis == SFS_H5AD_OBS)
+            continue;
+        SFS_TRY(sfs_h5ad_measure(plan, object, &none, &extent, error));
+        if (extent.bytes && file->size + ALIGNMENT + extent.bytes <= KEPT_MAX)
+            h5ad->places[i] = add_part(plan, object, file)->offset;
+    }
+    size_t got;
+    h5ad->kept = malloc(file->size + 1);
+    h5ad->kept_size = file->size;
+    if (!h5ad->kept)
+        return sfs_fail_memory(error);
+    return sfs_file_read(file, h5ad->kept, file->size, 0, &got, error);
+}
+
+static sfs_status keep_shared(sfs_h5ad *h5ad, sfs_error *error)
+{
+    sfs_file *file;
+    h5ad->places = malloc(h5ad->plan.object_count * sizeof *h5ad->places);
+    if (!h5ad->places)
+        return sfs_fail_memory(error);
+    SFS_TRY(sfs_file_new(h5ad->plan.schema.collection, h5ad->plan.object_count, 0, &file, error));
+    sfs_status status = add_shared(h5ad, file, error);
+    sfs_file_close(file);
+    return status;
+}
+
+sfs_status sfs_h5ad_open(const sfs_h5ad_schema *schema, sfs_h5ad **out, sfs_error *error)
+{
+    sfs_h5ad *h5ad = calloc(1, sizeof *h5ad);
+    if (!h5ad)
+        return sfs_fail_memory(error);
+    sfs_status status = sfs_h5ad_plan_open(schema, &h5ad->plan, error);
+    if (!status)
+        status = sfs_h5ad_head_open(&h5ad->plan, &h5ad->head, error);
+    if (!status)
+        status = keep_shared(h5ad, error);
+    if (status) {
+        sfs_h5ad_close(h5ad);
+        return status;
+    }
+    *out = h5ad;
+    return 0;
+}
+
+void sfs_h5ad_close(sfs_h5ad *h5ad)
+{
+    if (!h5ad)
+        return;
+    sfs_h5ad_head_close(&h5ad->head);
+    sfs_h5ad_plan_close(&h5ad->plan);
+    free(h5ad->kept);
+    free(h5ad->places);
+    free(h5ad);
+}
+
+uint64_t sfs_h5ad_memory(const sfs_h5ad *h5ad)
+{
+    const sfs_h5ad_plan *plan = &h5ad->plan;
+    uint64_t object = sizeof *plan->objects + sizeof *h5ad->head.words + sizeof *h5ad->places;
+    return sizeof *h5ad + h5ad->head.size + h5ad->kept_size + plan->object_count * object +
+           (plan->genes.rows ? plan->genes.count * sizeof *plan->genes.rows : 0);
+}
+
+/* The same rows in the layers, with the same genes. */
+static sfs_status find_layers(const sfs_h5ad_plan *plan, sfs_file *file, sfs_error *error)
+{
+    const sfs_row_list *rows = &file->rows;
+    file->layers = calloc(plan->matrix_count, sizeof *file->layers);
+    if (!file->layers)
+        return sfs_fail_memory(error);
+    for (size_t i = 1; i < plan->matrix_count; i++) {
+        sfs_row_list *layer = &file->layers[i - 1];
+        SFS_TRY(sfs_row_list_like(rows, plan->matrices[i], layer, error));
+        file->layer_count = i;
+    }
+    return 0;
+}
+
+static sfs_status add_arrays(const sfs_h5ad *h5ad, sfs_file *file, sfs_h5ad_extent *extents,
                              sfs_error *error)
 {
+    const sfs_h5ad_plan *plan = &h5ad->plan;
     SFS_AUTO_FREE uint64_t *nnz = malloc(plan->matrix_count * sizeof *nnz);
     if (!nnz)
         return sfs_fail_memory(error);
@@ -164,8 +211,14 @@ static sfs_status add_arrays(const sfs_h5ad_plan *plan, sfs_file *file, sfs_h5ad
         if (extent->bytes > INT64_MAX - ALIGNMENT - file->size)
             return sfs_fail(error, -EFBIG,
                             "expected an .h5ad file of less than 2^63 bytes: ask for fewer rows");
-        if (extent->bytes)
-            extent->address = add_part(plan, object, file)->offset;
+        if (!extent->bytes)
+            continue;
+        sfs_part *part = h5ad->places[i] == NOT_KEPT
+                             ? add_part(plan, object, file)
+                             : sfs_file_add(file, sfs_part_memory, extent->bytes, ALIGNMENT);
+        if (h5ad->places[i] != NOT_KEPT)
+            part->memory = h5ad->kept + h5ad->places[i];
+        extent->address = part->offset;
     }
     return 0;
 }
@@ -178,7 +231,7 @@ static sfs_status fill_file(const sfs_h5ad *h5ad, sfs_file *file, sfs_error *err
         return sfs_fail_memory(error);
     SFS_TRY(find_layers(&h5ad->plan, file, error));
     sfs_file_add(file, sfs_part_memory, head->size, 1)->memory = file->head;
-    SFS_TRY(add_arrays(&h5ad->plan, file, extents, error));
+    SFS_TRY(add_arrays(h5ad, file, extents, error));
     memcpy(file->head, head->bytes, head->size);
     sfs_h5ad_head_set(head, &h5ad->plan, file->rows.count, extents, file->size, file->head);
     return 0;

@@ -40,7 +40,7 @@ static sfs_status add(sfs_h5ad_plan *plan, const char *parent, const char *name,
 static sfs_status add_group(sfs_h5ad_plan *plan, const char *parent, const char *name,
                             sfs_h5ad_encoding encoding, sfs_error *error)
 {
-    sfs_h5ad_object *group;
+    sfs_h5ad_object *group = NULL;
     return add(plan, parent, name, encoding, &group, error);
 }
 
@@ -82,7 +82,7 @@ static sfs_status find_widest(void *context, sfs_error *error)
 static sfs_status add_categories(sfs_h5ad_plan *plan, const char *parent,
                                  const sfs_strings *categories, sfs_error *error)
 {
-    sfs_h5ad_object *object;
+    sfs_h5ad_object *object = NULL;
     struct widest widest = {categories, 1};
     SFS_TRY(sfs_guard(&plan->schema.collection->files, find_widest, &widest, error));
     if (widest.size > UINT32_MAX)
@@ -109,7 +109,7 @@ static sfs_status add_categories(sfs_h5ad_plan *plan, const char *parent,
 static sfs_status add_pair(sfs_h5ad_plan *plan, const char *parent, const sfs_column *column,
                            sfs_h5ad_encoding encoding, sfs_h5ad_axis axis, sfs_error *error)
 {
-    sfs_h5ad_object *object;
+    sfs_h5ad_object *object = NULL;
     bool categorical = encoding == SFS_H5AD_CATEGORICAL;
     SFS_TRY(add(plan, parent, column->name, encoding, &object, error));
     object->ordered = column->ordered;
@@ -126,7 +126,7 @@ static sfs_status add_pair(sfs_h5ad_plan *plan, const char *parent, const sfs_co
 static sfs_status add_column(sfs_h5ad_plan *plan, const char *parent, const sfs_column *column,
                              sfs_h5ad_axis axis, sfs_error *error)
 {
-    sfs_h5ad_object *object;
+    sfs_h5ad_object *object = NULL;
     if (column->kind == SFS_COLUMN_CATEGORICAL)
         return add_pair(plan, parent, column, SFS_H5AD_CATEGORICAL, axis, error);
     if (column->nullable && column->kind == SFS_COLUMN_STRING)
@@ -145,7 +145,7 @@ static sfs_status add_column(sfs_h5ad_plan *plan, const char *parent, const sfs_
 static sfs_status add_index(sfs_h5ad_plan *plan, const char *parent, const sfs_table *table,
                             uint64_t rows, sfs_h5ad_axis axis, sfs_error *error)
 {
-    sfs_h5ad_object *object;
+    sfs_h5ad_object *object = NULL;
     if (table && table->has_index)
         return add_elements(plan, parent, INDEX, &table->columns[0], SFS_COLUMN_NPY, axis, &object,
                             error);
@@ -160,7 +160,7 @@ static sfs_status add_index(sfs_h5ad_plan *plan, const char *parent, const sfs_t
 static sfs_status add_sparse(sfs_h5ad_plan *plan, const char *parent, const char *name,
                              size_t matrix, sfs_csr_array array, sfs_error *error)
 {
-    sfs_h5ad_object *object;
+    sfs_h5ad_object *object = NULL;
     SFS_TRY(add(plan, parent, name, SFS_H5AD_ARRAY, &object, error));
     object->source = SFS_H5AD_SPARSE;
     object->matrix = matrix;
@@ -180,7 +180,7 @@ static bool has_column(const sfs_table *table, const char *name)
 static sfs_status add_table(sfs_h5ad_plan *plan, const char *name, const sfs_table *table,
                             uint64_t rows, sfs_h5ad_axis axis, sfs_error *error)
 {
-    sfs_h5ad_object *frame;
+    sfs_h5ad_object *frame = NULL;
     size_t first = table && table->has_index, count = table ? table->column_count : 0, used = 0;
     bool numbered = axis == SFS_H5AD_OBS && !has_column(table, SFS_H5AD_ROW_COLUMN);
     if (count > MAX_COLUMNS)
@@ -208,7 +208,7 @@ static sfs_status add_matrix(sfs_h5ad_plan *plan, const char *parent, const char
                              const sfs_matrix *matrix, sfs_error *error)
 {
     size_t number = plan->matrix_count++;
-    sfs_h5ad_object *group;
+    sfs_h5ad_object *group = NULL;
     plan->matrices[number] = matrix;
     SFS_TRY(add(plan, parent, name, SFS_H5AD_CSR_MATRIX, &group, error));
     group->matrix = number;

@@ -4,7 +4,8 @@
  * FORMAT: csr, npz, npy, h5ad, or an array of a CSR. VALUES and INDICES: typestrs. GENES: all;
  * set:3,5,9 (columns, in store order); list:9,3,5; or file:PATH with names. ROWS: 7,3,3, or 10+20
  * for a run. Several threads read the file in pieces of 1 to PIECE bytes, in random order; one that
- * is not divided has PIECE 0. */
+ * is not divided has PIECE 0. With PIECE `begin`, only the beginning is read, and the rest of
+ * OUTPUT is a hole. */
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -203,6 +204,17 @@ static uint64_t make_pieces(uint64_t size, uint64_t max, struct piece *out)
     return count;
 }
 
+static void write_beginning(const sfs_file *file, const char *path)
+{
+    static char bytes[1 << 20];
+    size_t got;
+    int output = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    require(sfs_file_read(file, bytes, sizeof bytes, 0, &got, &error));
+    if (write(output, bytes, got) != (ssize_t)got ||
+        ftruncate(output, (off_t)sfs_file_size(file)) || close(output))
+        require(sfs_fail(&error, -EIO, "cannot write %s", path));
+}
+
 static void write_file(const sfs_file *file, uint64_t max, const char *path)
 {
     uint64_t size = sfs_file_size(file);
@@ -242,7 +254,10 @@ int main(int argc, char **argv)
     open_rows(collection, matrix, argv[7], &rows);
     sfs_h5ad *h5ad = NULL;
     sfs_file *file = open_file(argv[3], &rows, chosen ? &genes : NULL, &form, &h5ad);
-    write_file(file, strtoull(argv[8], NULL, 10), argv[9]);
+    if (strcmp(argv[8], "begin") != 0)
+        write_file(file, strtoull(argv[8], NULL, 10), argv[9]);
+    else
+        write_beginning(file, argv[9]);
     sfs_file_close(file);
     sfs_h5ad_close(h5ad);
     sfs_gene_set_close(&genes);
