@@ -9,6 +9,7 @@
 #include "batch/npz_file.h"
 #include "namespace/describe.h"
 #include "namespace/place.h"
+#include "namespace/quality.h"
 #include "namespace/rows_name.h"
 #include "namespace/view_name.h"
 
@@ -69,6 +70,8 @@ static sfs_status make_address(const sfs_tree *tree, const sfs_place *place, sfs
 {
     if (sfs_address_is_directory(&place->address))
         return sfs_fail(error, -EISDIR, "expected a file, found a directory");
+    if (place->address.kind == SFS_ADDRESS_QUALITY)
+        return sfs_quality_open(tree->collection, place->view, place->address.epoch, out, error);
     return make_batch(tree, place, out, error);
 }
 
