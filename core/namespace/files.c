@@ -107,8 +107,11 @@ static sfs_status make_text(const sfs_tree *tree, char *text, sfs_file **out, sf
 
 static sfs_status make_stats(sfs_tree *tree, sfs_file **out, sfs_error *error)
 {
-    return make_text(tree, tree->stats ? tree->stats(tree->stats_context) : strdup("{}\n"), out,
-                     error);
+    char *text = NULL;
+    if (tree->stats)
+        return make_text(tree, tree->stats(tree->stats_context), out, error);
+    return make_text(tree, asprintf(&text, "%-*s\n", SFS_STATS_SIZE - 1, "{}") < 0 ? NULL : text,
+                     out, error);
 }
 
 static sfs_status make_fixed(sfs_tree *tree, const sfs_place *place, sfs_file **out,
