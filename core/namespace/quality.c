@@ -9,9 +9,9 @@
 
 enum {
     VERSION = 1,
-    DIGITS = 6,        /* of numbers that are no counts */
+    DIGITS = 9,        /* of numbers that are no counts */
     HEAD_ROOM = 1536,  /* bytes of all that is no column, with every number at its longest */
-    COLUMN_ROOM = 640, /* bytes of a column, but for its name */
+    COLUMN_ROOM = 768, /* bytes of a column, but for its name */
     ESCAPED_BYTE = 6,  /* a byte of a name at its longest: \u001f */
 };
 
