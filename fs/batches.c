@@ -34,6 +34,7 @@ struct piece {
     uint32_t pins; /* answers that are being sent from it */
     uint32_t left; /* bytes that were not sent yet */
     bool decoded;  /* once, if not now */
+    bool ahead;    /* decoded for nobody yet */
     bool read;     /* begun to be */
 };
 
@@ -64,6 +65,7 @@ struct sfs_batches {
     size_t idle_count, read_count, unread_count;
     size_t untouched_count; /* of the unread ones, those that nobody has begun to read */
     uint64_t idle_bytes;    /* memory of the idle files, beside buffers */
+    sfs_batches_counts counts;
 };
 
 static void link_init(struct link *link)
@@ -155,6 +157,8 @@ static void take_from_list(sfs_batches *batches, struct piece *piece)
 static void empty_piece(sfs_batches *batches, struct piece *piece)
 {
     take_from_list(batches, piece);
+    batches->counts.ahead_dropped += piece->ahead;
+    piece->ahead = false;
     sfs_pool_give(&batches->pool, piece->buffer);
     piece->buffer = NULL;
     piece->state = EMPTY;
@@ -167,6 +171,7 @@ static void free_held(sfs_batches *batches, sfs_held *held)
     for (uint32_t i = 0; i < held->piece_count; i++)
         if (held->pieces[i].state == READY)
             empty_piece(batches, &held->pieces[i]);
+    batches->counts.files--;
     sfs_file_close(held->file);
     pthread_cond_destroy(&held->changed);
     free(held->pieces);
@@ -215,6 +220,7 @@ static sfs_held *add(sfs_batches *batches, sfs_node node)
     pthread_cond_init(&held->changed, NULL);
     held->next = *bucket;
     *bucket = held;
+    batches->counts.files++;
     return held;
 }
 
@@ -427,13 +433,16 @@ static sfs_status pin(sfs_batches *batches, sfs_held *held, uint32_t i, bool *pi
     if (piece->state == READY) {
         if (!piece->pins++)
             take_from_list(batches, piece);
+        batches->counts.hits++;
         return 0;
     }
     uint8_t *buffer = take_buffer(batches);
     if (!buffer) {
         *pinned = false;
+        batches->counts.without_buffer++;
         return 0;
     }
+    batches->counts.misses++;
     return decode(batches, piece, i, buffer, error);
 }
 
@@ -446,10 +455,12 @@ static struct iovec share_of(const sfs_held *held, uint32_t i, uint64_t offset, 
 }
 
 /* How many of pieces [first, last], at their end, are read for the first time. */
-static uint32_t note_read(sfs_held *held, uint32_t first, uint32_t last)
+static uint32_t note_read(sfs_batches *batches, sfs_held *held, uint32_t first, uint32_t last)
 {
     uint32_t count = 0;
     for (uint32_t i = first; i <= last; i++) {
+        batches->counts.ahead_used += held->pieces[i].ahead;
+        held->pieces[i].ahead = false;
         count = held->pieces[i].read ? 0 : count + 1;
         held->pieces[i].read = true;
     }
@@ -479,7 +490,7 @@ static sfs_status answer_from_pieces(sfs_batches *batches, sfs_held *held, size_
                             .own = {out->own[0], out->own[1]},
                             .first_piece = first,
                             .pieces = last - first + 1,
-                            .new_pieces = note_read(held, first, last)};
+                            .new_pieces = note_read(batches, held, first, last)};
     pthread_mutex_unlock(&batches->lock);
     return status;
 }
@@ -529,7 +540,19 @@ void sfs_held_fill(sfs_batches *batches, sfs_held *held, uint32_t i)
     bool wanted = piece->state == EMPTY && !piece->decoded &&
                   batches->untouched_count < batches->pool.count / 2;
     uint8_t *buffer = wanted ? take_buffer(batches) : NULL;
-    if (buffer && !decode(batches, piece, i, buffer, NULL))
+    if (buffer && !decode(batches, piece, i, buffer, NULL)) {
+        piece->ahead = true;
+        batches->counts.ahead++;
         unpin(batches, piece, 0);
+    }
+    pthread_mutex_unlock(&batches->lock);
+}
+
+void sfs_batches_count(sfs_batches *batches, sfs_batches_counts *out)
+{
+    pthread_mutex_lock(&batches->lock);
+    *out = batches->counts;
+    out->buffer_bytes =
+        (batches->pool.touched - batches->pool.free_count) * (uint64_t)SFS_POOL_BUFFER;
     pthread_mutex_unlock(&batches->lock);
 }

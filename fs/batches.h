@@ -59,6 +59,20 @@ sfs_status sfs_held_read(sfs_batches *batches, sfs_held *held, sfs_reader *reade
                          uint64_t offset, sfs_answer *out, sfs_error *error);
 void sfs_held_release(sfs_batches *batches, sfs_held *held, const sfs_answer *answer);
 
+/* What was done with pieces so far, and what there is now. */
+typedef struct sfs_batches_counts {
+    uint64_t hits;           /* pieces that a read found decoded, or being decoded */
+    uint64_t misses;         /* that it decoded */
+    uint64_t without_buffer; /* that it decoded in part, as there was no room */
+    uint64_t ahead;          /* that sfs_held_fill decoded ... */
+    uint64_t ahead_used;     /* ... and that were read then ... */
+    uint64_t ahead_dropped;  /* ... or lost their buffer before */
+    uint64_t buffer_bytes;   /* of buffers that hold something */
+    uint64_t files;          /* held, or kept for those who may come back */
+} sfs_batches_counts;
+
+void sfs_batches_count(sfs_batches *batches, sfs_batches_counts *out);
+
 /* Decodes a piece that nobody has decoded yet, if it is one of the file's, and if there is room
  * without taking more than half of the buffers for what nobody has read. */
 void sfs_held_fill(sfs_batches *batches, sfs_held *held, uint32_t piece);

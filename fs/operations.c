@@ -43,8 +43,11 @@ int sfs_daemon_open(sfs_daemon *daemon, sfs_tree *tree, const sfs_collection *co
     sfs_collection_will_need(collection);
     sfs_later_open(&daemon->later);
     if (!pthread_key_create(&daemon->reader, free_reader)) {
-        if (!sfs_batches_open(tree, options->cache_size, &daemon->batches, &error))
+        if (!sfs_batches_open(tree, options->cache_size, &daemon->batches, &error)) {
+            sfs_stats_open(&daemon->stats, tree, daemon->batches, options);
+            sfs_tree_set_stats(tree, sfs_stats_text, &daemon->stats);
             return 0;
+        }
         pthread_key_delete(daemon->reader);
     }
     sfs_log_error("%s", error.message);
@@ -89,6 +92,8 @@ static sfs_reader *reader_of(sfs_daemon *daemon)
 
 static void reply_failure(fuse_req_t request, sfs_status status, const sfs_error *error)
 {
+    if (status == -EIO)
+        sfs_stats_add(&daemon_of(request)->stats, SFS_COUNT_ERRORS, 1);
     if (status == -EIO || status == -ENOMEM)
         sfs_log_error("%s", error->message);
     fuse_reply_err(request, -status);
@@ -182,6 +187,7 @@ static void answer_lookup(const sfs_late_request *late)
     struct fuse_entry_param entry = {0};
     sfs_error error;
     sfs_node node;
+    sfs_stats_add(&daemon->stats, SFS_COUNT_LOOKUPS, 1);
     sfs_status status = sfs_lookup(daemon->tree, parent, name, &node, &error);
     if (!status) {
         status = fill_entry(daemon, node, &entry, &error);
@@ -258,12 +264,22 @@ static void on_readlink(fuse_req_t request, fuse_ino_t node)
  * together. */
 static bool is_direct(sfs_daemon *daemon, fuse_ino_t node, const sfs_file *file, int flags)
 {
+    if (sfs_is_live(daemon->tree, node))
+        return true;
     if (flags & O_DIRECT || daemon->cache == SFS_CACHE_ALWAYS)
         return false;
     if (daemon->cache == SFS_CACHE_NEVER)
         return true;
     return sfs_file_size(file) >= DIRECT_MIN && sfs_is_made_on_read(node) &&
            atomic_load(&daemon->direct_mmap.granted);
+}
+
+static void count_open(sfs_daemon *daemon, sfs_node node)
+{
+    sfs_batch batch;
+    sfs_stats_add(&daemon->stats, SFS_COUNT_OPENS, 1);
+    if (sfs_batch_of(daemon->tree, node, &batch))
+        sfs_stats_add(&daemon->stats, SFS_COUNT_BATCHES_OPENED, 1);
 }
 
 static void answer_open(const sfs_late_request *late)
@@ -279,6 +295,7 @@ static void answer_open(const sfs_late_request *late)
         reply_failure(request, status, &error);
         return;
     }
+    count_open(daemon, node);
     sfs_ahead_open_file(daemon->ahead, node, held);
     info->fh = (uint64_t)(uintptr_t)held;
     info->direct_io = is_direct(daemon, node, sfs_held_file(held), info->flags);
@@ -305,6 +322,7 @@ static void on_release(fuse_req_t request, fuse_ino_t node, struct fuse_file_inf
 static void on_read(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
                     struct fuse_file_info *info)
 {
+    uint64_t start = sfs_stats_clock();
     sfs_daemon *daemon = daemon_of(request);
     sfs_held *held = (sfs_held *)(uintptr_t)info->fh;
     sfs_reader *reader = reader_of(daemon);
@@ -323,6 +341,7 @@ static void on_read(fuse_req_t request, fuse_ino_t node, size_t size, off_t offs
         fuse_reply_buf(request, answer.segments->iov_base, answer.segments->iov_len);
     else
         fuse_reply_iov(request, answer.segments, answer.count);
+    sfs_stats_add_read(&daemon->stats, start, answer.segments, answer.count);
     sfs_held_release(daemon->batches, held, &answer);
 }
 

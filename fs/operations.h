@@ -9,6 +9,7 @@
 #include "direct_mmap.h"
 #include "later.h"
 #include "options.h"
+#include "stats.h"
 
 enum {
     SFS_READ_MAX = 1 << 20
@@ -26,6 +27,7 @@ typedef struct sfs_daemon {
     struct stat owner;            /* whose owner, modes and times the files have */
     pthread_key_t reader;         /* each thread's own sfs_reader */
     sfs_later later;              /* owned */
+    sfs_stats stats;              /* counted by all threads */
     struct fuse_session *session; /* borrowed; set before it serves */
 } sfs_daemon;
 

@@ -11,6 +11,7 @@
 #include "batch/view_file.h"
 #include "namespace/describe.h"
 #include "namespace/place.h"
+#include "namespace/quality.h"
 #include "namespace/rows_name.h"
 #include "namespace/view_name.h"
 
@@ -90,6 +91,8 @@ static sfs_status make_address(const sfs_tree *tree, const sfs_place *place, sfs
 {
     if (sfs_address_is_directory(&place->address))
         return sfs_fail(error, -EISDIR, "expected a file, found a directory");
+    if (place->address.kind == SFS_ADDRESS_QUALITY)
+        return sfs_quality_open(tree->collection, place->view, place->address.epoch, out, error);
     return make_batch(tree, place, out, error);
 }
 
@@ -175,8 +178,11 @@ static sfs_status make_text(const sfs_tree *tree, char *text, sfs_file **out, sf
 
 static sfs_status make_stats(sfs_tree *tree, sfs_file **out, sfs_error *error)
 {
-    return make_text(tree, tree->stats ? tree->stats(tree->stats_context) : strdup("{}\n"), out,
-                     error);
+    char *text = NULL;
+    if (tree->stats)
+        return make_text(tree, tree->stats(tree->stats_context), out, error);
+    return make_text(tree, asprintf(&text, "%-*s\n", SFS_STATS_SIZE - 1, "{}") < 0 ? NULL : text,
+                     out, error);
 }
 
 static sfs_status make_fixed(sfs_tree *tree, const sfs_place *place, sfs_file **out,

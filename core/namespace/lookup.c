@@ -132,6 +132,8 @@ static bool lookup_in_epoch(const sfs_bound_view *view, const char *name, sfs_ad
 {
     if (!strcmp(name, "where") && sfs_bound_view_has_where(view))
         address->kind = SFS_ADDRESS_WHERE;
+    else if (!strcmp(name, "quality.json"))
+        address->kind = SFS_ADDRESS_QUALITY;
     else if (sfs_number_between(name, "rank_", "", &address->rank) &&
              address->rank < view->deal.world_size)
         address->kind = SFS_ADDRESS_RANK;

@@ -86,6 +86,17 @@ void sfs_tree_set_stats(sfs_tree *tree, sfs_stats_source *stats, void *context)
     tree->stats_context = context;
 }
 
+void sfs_tree_count_views(sfs_tree *tree, sfs_view_counts *out)
+{
+    sfs_views_count(&tree->views, out);
+}
+
+bool sfs_is_live(const sfs_tree *tree, sfs_node node)
+{
+    return node - SFS_ROOT < tree->fixed.count &&
+           tree->fixed.nodes[node - SFS_ROOT].kind == SFS_FIXED_STATS;
+}
+
 /* Named views go by their names in the root: what is before the spelling. */
 char *sfs_tree_oldest_view(sfs_tree *tree)
 {

@@ -72,6 +72,7 @@ static sfs_status prepare(sfs_views *views, sfs_view_slot *slot, sfs_error *erro
     }
     slot->bound = bound;
     views->memory += sfs_bound_view_memory(bound);
+    views->prepared_count++;
     return 0;
 }
 
@@ -230,6 +231,17 @@ bool sfs_views_is_ready(sfs_views *views, unsigned slot)
     bool ready = views->slots[slot].bound || !views->slots[slot].name;
     pthread_mutex_unlock(&views->lock);
     return ready;
+}
+
+void sfs_views_count(sfs_views *views, sfs_view_counts *out)
+{
+    pthread_mutex_lock(&views->lock);
+    *out = (sfs_view_counts){.bytes = views->memory, .prepared = views->prepared_count};
+    for (size_t i = 1; i < SFS_SLOTS; i++) {
+        out->known += views->slots[i].references > 0;
+        out->in_memory += views->slots[i].bound != NULL;
+    }
+    pthread_mutex_unlock(&views->lock);
 }
 
 static bool can_be_forgotten(const sfs_view_slot *slot)

@@ -26,7 +26,8 @@ typedef struct sfs_views {
     pthread_cond_t prepared;
     sfs_view_slot slots[SFS_SLOTS]; /* slot 0: the view of the mount, which stays */
     uint64_t clock;
-    uint64_t memory; /* bytes worked out */
+    uint64_t memory;         /* bytes worked out */
+    uint64_t prepared_count; /* how often a view was */
 } sfs_views;
 
 /* Works the mount's own view out. */
@@ -51,6 +52,9 @@ void sfs_views_drop(sfs_views *views, unsigned slot);
 
 /* Whether sfs_views_hold would return at once. */
 bool sfs_views_is_ready(sfs_views *views, unsigned slot);
+
+/* As sfs_tree_count_views. */
+void sfs_views_count(sfs_views *views, sfs_view_counts *out);
 
 /* The name of the slot that was looked up longest ago, among those that are referred to but not
  * pinned; malloc'ed; NULL where less than three quarters of the slots are in use. */

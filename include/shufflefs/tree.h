@@ -46,11 +46,25 @@ SFS_API sfs_status sfs_tree_open(const sfs_collection *collection, const sfs_vie
  * (default: 1/32 of the memory there is); what was given up is worked out again when it is used. */
 SFS_API void sfs_tree_set_view_cache(sfs_tree *tree, uint64_t bytes);
 
-/** Gives what `.shufflefs/stats.json` holds: a malloc'ed text, always of the same length. */
+/** Bytes of `.shufflefs/stats.json`. */
+enum { SFS_STATS_SIZE = 4096 };
+
+/** Gives what `.shufflefs/stats.json` holds: a malloc'ed text of SFS_STATS_SIZE bytes. */
 typedef char *sfs_stats_source(void *context);
 
-/** Has stats.json be what `stats` gives; to be called before the tree is used. */
+/** Has stats.json be what `stats` gives, anew for each open; to be called before the tree is used.
+ * Without it, stats.json is an empty object. */
 SFS_API void sfs_tree_set_stats(sfs_tree *tree, sfs_stats_source *stats, void *context);
+
+/** How many views there are beside the tree's own. */
+typedef struct sfs_view_counts {
+    uint64_t known;     /**< that are referred to */
+    uint64_t in_memory; /**< whose rows, genes and draws are worked out ... */
+    uint64_t bytes;     /**< ... and take so much memory */
+    uint64_t prepared;  /**< how often that was done, since the tree was opened */
+} sfs_view_counts;
+
+SFS_API void sfs_tree_count_views(sfs_tree *tree, sfs_view_counts *out);
 
 /** The name in the root of a view that was looked up long ago and is not used, where so many are
  * known that there is soon no room for others; malloc'ed, or NULL. A kernel that remembers it
@@ -94,6 +108,9 @@ SFS_API sfs_status sfs_stat(sfs_tree *tree, sfs_node node, sfs_attributes *out, 
 /** Whether a file is one of the batches or rows, made when it is read and rarely read twice: better
  * read past a page cache. */
 SFS_API bool sfs_is_made_on_read(sfs_node node);
+
+/** Whether a file may say something else each time it is opened, and so is not to be cached. */
+SFS_API bool sfs_is_live(const sfs_tree *tree, sfs_node node);
 
 /** Entry `index` (from 0) of a directory, O(1); "." and ".." are not among them. ENOENT past the
  * end, ENOTDIR. */
