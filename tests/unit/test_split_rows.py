@@ -221,7 +221,8 @@ THREE = "train:0.8;val:0.1;test:0.1"
 
 
 def test_sizes_of_exact(select):
-    for n, split, sizes in ((12, "a:0.7;b:0.3", [8, 4]), (15, "a:0.7;b:0.3", [10, 5]), (15, "a:0.7;b:0.2;c:0.1", [10, 3, 2]), (1, "a:0.5;b:0.5", [0, 1])):
+    for n, split, sizes in ((12, "a:0.7;b:0.3", [8, 4]), (15, "a:0.7;b:0.3", [10, 5]), (15, "a:0.7;b:0.2;c:0.1", [10, 3, 2]), (1, "a:0.5;b:0.5", [0, 1]),
+                            (11, "a:0.7;b:0.3", [8, 3]), (7, "a:0.5;b:0.5", [4, 3])):
         selector = select(NAMES[:n])
         assert [len(selector.split(split=split, part=part, method="exact")) for part in "abc"[:len(sizes)]] == sizes
         shares = [float(item[2:]) for item in split.split(";")]

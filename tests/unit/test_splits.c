@@ -141,6 +141,12 @@ static void check_exact_sizes(void)
     CHECK(sizes[0] == 10 && sizes[1] == 5);
     exact_sizes("a:0.7;b:0.2;c:0.1", "a", 15, sizes);
     CHECK(sizes[0] == 10 && sizes[1] == 3 && sizes[2] == 2);
+    exact_sizes("a:0.7;b:0.3", "a", 11, sizes);
+    CHECK(sizes[0] == 8 && sizes[1] == 3);
+    exact_sizes("a:0.5;b:0.5", "a", 5, sizes);
+    CHECK(sizes[0] == 2 && sizes[1] == 3);
+    exact_sizes("a:0.5;b:0.5", "a", 7, sizes);
+    CHECK(sizes[0] == 4 && sizes[1] == 3);
     exact_sizes("a:0.5;b:0.5", "a", 0, sizes);
     CHECK(sizes[0] == 0 && sizes[1] == 0);
     exact_sizes("a:0.9999999999;b:0.0000000001", "a", UINT64_C(1) << 40, sizes);
