@@ -337,11 +337,12 @@ static void on_read(fuse_req_t request, fuse_ino_t node, size_t size, off_t offs
     }
     for (uint32_t i = answer.pieces - answer.new_pieces; i < answer.pieces; i++)
         sfs_ahead_read_piece(daemon->ahead, node, held, answer.first_piece + i);
+    sfs_stats_add_read(&daemon->stats, answer.segments, answer.count);
     if (answer.count == 1)
         fuse_reply_buf(request, answer.segments->iov_base, answer.segments->iov_len);
     else
         fuse_reply_iov(request, answer.segments, answer.count);
-    sfs_stats_add_read(&daemon->stats, start, answer.segments, answer.count);
+    sfs_stats_add_latency(&daemon->stats, start);
     sfs_held_release(daemon->batches, held, &answer);
 }
 

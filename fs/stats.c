@@ -26,14 +26,19 @@ uint64_t sfs_stats_clock(void)
     return (uint64_t)now.tv_sec * second + (uint64_t)now.tv_nsec;
 }
 
-void sfs_stats_add_read(sfs_stats *stats, uint64_t start, const struct iovec *segments, int count)
+void sfs_stats_add_read(sfs_stats *stats, const struct iovec *segments, int count)
 {
-    uint64_t bytes = 0, microseconds = (sfs_stats_clock() - start) / 1000;
-    unsigned power = microseconds ? 64 - (unsigned)__builtin_clzll(microseconds) : 0;
+    uint64_t bytes = 0;
     for (int i = 0; i < count; i++)
         bytes += segments[i].iov_len;
     sfs_stats_add(stats, SFS_COUNT_READS, 1);
     sfs_stats_add(stats, SFS_COUNT_BYTES_SENT, bytes);
+}
+
+void sfs_stats_add_latency(sfs_stats *stats, uint64_t start)
+{
+    uint64_t microseconds = (sfs_stats_clock() - start) / 1000;
+    unsigned power = microseconds ? 64 - (unsigned)__builtin_clzll(microseconds) : 0;
     atomic_fetch_add_explicit(&stats->latencies[power < SFS_LATENCIES ? power : SFS_LATENCIES - 1],
                               1, memory_order_relaxed);
 }

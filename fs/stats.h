@@ -43,8 +43,11 @@ static inline void sfs_stats_add(sfs_stats *stats, sfs_counter counter, uint64_t
 /* Nanoseconds from some moment on. */
 uint64_t sfs_stats_clock(void);
 
-/* A read that began at `start` sent so many segments. */
-void sfs_stats_add_read(sfs_stats *stats, uint64_t start, const struct iovec *segments, int count);
+/* A read is answered with so many segments. */
+void sfs_stats_add_read(sfs_stats *stats, const struct iovec *segments, int count);
+
+/* A read that began at `start` was answered. */
+void sfs_stats_add_latency(sfs_stats *stats, uint64_t start);
 
 /* An sfs_stats_source; context is the sfs_stats. */
 char *sfs_stats_text(void *context);
