@@ -15,6 +15,7 @@ import pytest
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / folder) for folder in ("reference", "docs")]
 
 import harness  # noqa: E402  (after the path, as all modules here)
+import views_model  # noqa: E402
 
 hypothesis.settings.register_profile(
     "mounts", deadline=None, derandomize=True, print_blob=True,
@@ -74,3 +75,18 @@ def mountpoint(tmp_path):
 def cat():
     """cat(collection, path, **options) -> the bytes that `shufflefs --cat` writes."""
     return harness.cat
+
+
+@pytest.fixture(scope="session")
+def cells(convert, tmp_path_factory):
+    """(collection, views_model.Cells): what the tests of views are about."""
+    path = tmp_path_factory.mktemp("cells") / "cells.h5ad"
+    views_model.write_cells(path)
+    return convert(path), views_model.Cells(path)
+
+
+@pytest.fixture(scope="session")
+def cells_mount(cells, mount):
+    """A mount of it with all defaults."""
+    with mount(cells[0]) as mounted:
+        yield mounted
