@@ -189,6 +189,10 @@ static void answer_lookup(const sfs_late_request *late)
     sfs_node node;
     sfs_stats_add(&daemon->stats, SFS_COUNT_LOOKUPS, 1);
     sfs_status status = sfs_lookup(daemon->tree, parent, name, &node, &error);
+    if (status == -ENFILE) {
+        sfs_batches_forget_others(daemon->batches);
+        status = sfs_lookup(daemon->tree, parent, name, &node, &error);
+    }
     if (!status) {
         status = fill_entry(daemon, node, &entry, &error);
         if (status)
