@@ -108,9 +108,9 @@ bool sfs_tree_is_current(sfs_tree *tree, sfs_node node)
 }
 
 /* Named views go by their names in the root: what is before the spelling. */
-char *sfs_tree_oldest_view(sfs_tree *tree)
+char *sfs_tree_oldest_view(sfs_tree *tree, bool late)
 {
-    char *name = sfs_views_oldest(&tree->views);
+    char *name = sfs_views_oldest(&tree->views, late);
     char *spelling = name ? strchr(name, '@') : NULL;
     if (spelling && spelling != name)
         *spelling = '\0';

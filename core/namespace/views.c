@@ -287,13 +287,13 @@ static bool can_be_told(const sfs_views *views, const sfs_view_slot *slot)
     return slot->references && !slot->told && !slot->preparing;
 }
 
-char *sfs_views_oldest(sfs_views *views)
+char *sfs_views_oldest(sfs_views *views, bool late)
 {
-    size_t count = 0;
+    size_t count = 0, enough = late ? SFS_SLOTS / 8 * 7 : SFS_SLOTS / 4 * 3;
     pthread_mutex_lock(&views->lock);
     for (size_t i = 1; i < SFS_SLOTS; i++)
         count += views->slots[i].references && !views->slots[i].told;
-    sfs_view_slot *slot = count >= SFS_SLOTS / 4 * 3 ? oldest(views, can_be_told) : NULL;
+    sfs_view_slot *slot = count >= enough ? oldest(views, can_be_told) : NULL;
     char *name = slot ? strdup(slot->name) : NULL;
     if (name)
         slot->told = true;

@@ -69,8 +69,8 @@ bool sfs_views_is_current(sfs_views *views, unsigned slot);
 void sfs_views_count(sfs_views *views, sfs_view_counts *out);
 
 /* The name of the slot that was used longest ago, among those that are referred to and were not
- * told since they were looked up; malloc'ed; NULL where these are less than three quarters of all
- * slots. */
-char *sfs_views_oldest(sfs_views *views);
+ * told since they were looked up; malloc'ed; NULL where these are less than three quarters (`late`:
+ * seven eighths) of all slots. */
+char *sfs_views_oldest(sfs_views *views, bool late);
 
 #endif

@@ -74,9 +74,9 @@ SFS_API bool sfs_tree_is_crowded(sfs_tree *tree);
 SFS_API bool sfs_tree_is_current(sfs_tree *tree, sfs_node node);
 
 /** The name in the root of a view that was not used for long, where so many are known that there is
- * soon no room for others; malloc'ed, or NULL. Each is told once, until it is looked up again. A
- * kernel that remembers it should forget it. */
-SFS_API char *sfs_tree_oldest_view(sfs_tree *tree);
+ * soon no room for others (`late`: very soon); malloc'ed, or NULL. Each is told once, until it is
+ * looked up again. A kernel that remembers it should forget it. */
+SFS_API char *sfs_tree_oldest_view(sfs_tree *tree, bool late);
 
 /** Files opened from it are closed before. Accepts NULL. */
 SFS_API void sfs_tree_close(sfs_tree *tree);
