@@ -290,7 +290,7 @@ def test_damage(convert, mount, tmp_path):
     import shutil
     write(tmp_path / "a.h5ad", {"c": np.arange(5000) % 3}, 5000)
     shutil.copytree(convert(tmp_path / "a.h5ad"), tmp_path / "b.sfs")
-    damaged = [path for path in (tmp_path / "b.sfs").iterdir() if path.suffix == ".npy" and path.stat().st_size == 128 + 4 * 5000 and "obs" in path.name]
+    damaged = [path for path in (tmp_path / "b.sfs").iterdir() if path.suffix == ".npy" and path.stat().st_size == 128 + 4 * 5000 and "values" in path.name]
     assert len(damaged) == 1
     blob = bytearray(damaged[0].read_bytes())
     blob[9000] ^= 1
