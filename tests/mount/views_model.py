@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a view must show: its name, its rows and columns, its files. Knows .h5ad files, pandas and numpy, and nothing of the C library."""
+import os
+import subprocess
+import time
 import warnings
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import anndata
 import numpy as np
@@ -139,3 +143,21 @@ def check_files(directory, files):
         path = directory / name
         assert path.stat().st_size == len(expected), f"{path}: st_size"
         assert path.read_bytes() == expected, f"{path}: other bytes than the source"
+
+
+# --- requests ------------------------------------------------------------------------------------------------------
+
+def waiting_requests(mounted):
+    """Requests that the kernel has sent, or wants to send, and that are not answered."""
+    device = os.stat(mounted.path).st_dev
+    control = Path(f"/sys/fs/fuse/connections/{os.minor(device)}/waiting")
+    if not control.exists():
+        subprocess.run(["mount", "-t", "fusectl", "none", "/sys/fs/fuse/connections"], capture_output=True)
+    return int(control.read_text()) if control.exists() else 0
+
+
+def check_nothing_waits(mounted):
+    deadline = time.monotonic() + 20
+    while waiting_requests(mounted):
+        assert time.monotonic() < deadline, f"{waiting_requests(mounted)} requests are never answered"
+        time.sleep(0.02)
