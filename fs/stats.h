@@ -21,9 +21,12 @@ typedef enum sfs_counter {
 
 enum { SFS_LATENCIES = 24 };
 
-/* Any number of threads may count at once. */
+enum { SFS_CACHE_LINE = 64 };
+
+/* Any number of threads may count at once; in cache lines of its own, as what is next to it is read
+ * by all of them. */
 typedef struct sfs_stats {
-    _Atomic uint64_t counts[SFS_COUNTERS];
+    _Alignas(SFS_CACHE_LINE) _Atomic uint64_t counts[SFS_COUNTERS];
     _Atomic uint64_t latencies[SFS_LATENCIES]; /* reads that took less than 2^i microseconds, and
                                                   no less than half of that; the last: or more */
     uint64_t started;                          /* on sfs_stats_clock */

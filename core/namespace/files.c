@@ -33,7 +33,8 @@ static sfs_status deal_rows(const sfs_tree *tree, const sfs_place *place, const 
 /* The genes of a view, of a matrix that has the same columns as the view's; NULL: all. */
 static const sfs_gene_set *genes_for(const sfs_bound_view *view, const sfs_matrix *matrix)
 {
-    bool raw = !strcmp(matrix->name, "raw/X"), raw_view = !strcmp(view->matrix->name, "raw/X");
+    bool raw = !strcmp(matrix->name, "raw/X");
+    bool raw_view = view->matrix && !strcmp(view->matrix->name, "raw/X");
     return view->genes_chosen && raw == raw_view ? &view->genes : NULL;
 }
 

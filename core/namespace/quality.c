@@ -79,6 +79,7 @@ static json_t *describe_coverage(const sfs_bound_view *view)
                      "waiting", count(view->rows.count - dealt));
 }
 
+/* Where the ideal is estimated, a z would tell how well. */
 static json_t *describe_column(const sfs_quality_column *column, const sfs_quality_sample *sample,
                                uint64_t n)
 {
@@ -87,9 +88,10 @@ static json_t *describe_column(const sfs_quality_column *column, const sfs_quali
     if (sample->batches) {
         mean = ideal.mean;
         sd = sqrt(ideal.linear + ideal.rest);
+    }
+    if (sample->batches && !column->estimated)
         z = z_of(column->mean, mean,
                  sfs_entropy_mean_variance(&ideal, sample->batches, sample->batch_rows, n));
-    }
     return json_pack("{s:o, s:o, s:b, s:o, s:{s:o, s:o, s:o}, s:{s:o, s:o}, s:o}", "categories",
                      count(column->categories), "missing", count(column->missing), "estimated",
                      column->estimated, "entropy", number(column->entropy), "batch_entropy", "mean",

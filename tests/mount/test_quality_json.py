@@ -6,10 +6,12 @@ import itertools
 import json
 import math
 import os
+import shutil
 
 import numpy as np
 import pytest
 
+import document
 import h5ad_corpus
 import harness
 from h5ad_corpus import no_entries
@@ -248,6 +250,21 @@ def test_size_follows_from_the_columns(collection, mount, cat):
             assert file.read() == b" " * 9 + b"\n"
 
 
+def members(value):
+    """{path: type} of all there is."""
+    if not isinstance(value, dict):
+        return {(): type(value)}
+    return {(key, *path): kind for key, each in value.items() for path, kind in members(each).items()}
+
+
+def test_the_page_shows_what_there_is(convert, mount, tmp_path):
+    """docs/quality.md has an example with all members."""
+    example, = (json.loads(block.text) for block in document.blocks("docs/quality.md") if block.language == "json")
+    write(tmp_path / "a.h5ad", {"plate": np.arange(5000) % 9}, 5000)
+    with mount(convert(tmp_path / "a.h5ad"), batch_size=64, world_size=8) as mounted:
+        assert members(read(mounted, "epoch_0/quality.json")) == members(example)
+
+
 def test_nothing_to_sample(collection, mount):
     with mount(collection, where='one == "c7"') as mounted:
         quality = read(mounted, "epoch_0/quality.json")
@@ -287,10 +304,9 @@ def test_batches_of_very_many_rows(convert, cat, tmp_path):
 
 def test_damage(convert, mount, tmp_path):
     """A damaged column is an input/output error with its file's name in the log, and no wrong number."""
-    import shutil
     write(tmp_path / "a.h5ad", {"c": np.arange(5000) % 3}, 5000)
     shutil.copytree(convert(tmp_path / "a.h5ad"), tmp_path / "b.sfs")
-    damaged = [path for path in (tmp_path / "b.sfs").iterdir() if path.suffix == ".npy" and path.stat().st_size == 128 + 4 * 5000 and "obs" in path.name]
+    damaged = [path for path in (tmp_path / "b.sfs").iterdir() if path.suffix == ".npy" and path.stat().st_size == 128 + 4 * 5000 and "values" in path.name]
     assert len(damaged) == 1
     blob = bytearray(damaged[0].read_bytes())
     blob[9000] ^= 1

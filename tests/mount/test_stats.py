@@ -8,6 +8,7 @@ import threading
 import numpy as np
 import pytest
 
+import document
 import harness
 
 STATS = ".shufflefs/stats.json"
@@ -154,6 +155,16 @@ def test_while_8_readers_run(convert, mount):
                 thread.join()
         assert not failures
         assert before["batches_opened"] > 100
+
+
+def test_the_man_page_tells_all(convert, mount):
+    tags = {key for tag in document.tags("shufflefs.1", "STATS.JSON") for key in tag.split()}
+    page = (harness.REPO / "docs" / "shufflefs.1").read_text()
+    with mount(convert(BIG)) as mounted:
+        stats = stats_of(mounted)
+    assert set(stats) == tags
+    for value in stats.values():
+        assert not isinstance(value, dict) or all(key in page for key in value)
 
 
 def test_without_a_daemon(convert, cat):
