@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import harness
 import model
 import views_model
 from checks import digest
@@ -113,6 +114,7 @@ def hold_views(root, names):
 CAP = 32 << 20
 
 
+@pytest.mark.skipif(harness.BUILD.name == "tsan", reason="ThreadSanitizer takes memory for each access")
 def test_memory_is_bounded(long, mount, monkeypatch):
     """Two million rows take 250 kB and more a view: 300 views would be 75 MB, of which view_cache_size=4m keeps few."""
     monkeypatch.setenv("ASAN_OPTIONS", "use_sigaltstack=0:quarantine_size_mb=2")       # what is freed is kept otherwise
