@@ -152,7 +152,7 @@ static sfs_status fill_entry(sfs_daemon *daemon, sfs_node node, struct fuse_entr
 static void on_init(void *userdata, struct fuse_conn_info *connection)
 {
     sfs_daemon *daemon = userdata;
-    sfs_direct_mmap_init(&daemon->direct_mmap, connection);
+    sfs_negotiate_init(&daemon->negotiated, connection);
     connection->max_read = SFS_READ_MAX; /* said to mount(2), too: both or neither */
     /* Replies come from memory: splicing them through a pipe is slower. */
     connection->want &=
@@ -271,7 +271,7 @@ static bool is_direct(sfs_daemon *daemon, fuse_ino_t node, const sfs_file *file,
     if (daemon->cache == SFS_CACHE_NEVER)
         return true;
     return sfs_file_size(file) >= DIRECT_MIN && sfs_is_made_on_read(node) &&
-           atomic_load(&daemon->direct_mmap.granted);
+           atomic_load(&daemon->negotiated.direct_mmap);
 }
 
 static void count_open(sfs_daemon *daemon, sfs_node node)

@@ -6,8 +6,8 @@
 #include <pthread.h>
 
 #include "ahead.h"
-#include "direct_mmap.h"
 #include "later.h"
+#include "negotiate.h"
 #include "options.h"
 #include "stats.h"
 
@@ -15,10 +15,10 @@ enum {
     SFS_READ_MAX = 1 << 20
 }; /* bytes that the kernel asks for at once: what libfuse 3.14 negotiates */
 
-/* The userdata of the session. Immutable while it serves, but for direct_mmap. A handle of an open
+/* The userdata of the session. Immutable while it serves, but for negotiated. A handle of an open
  * file is what holds it in batches. */
 typedef struct sfs_daemon {
-    sfs_direct_mmap direct_mmap;      /* comes first */
+    sfs_negotiated negotiated;        /* comes first */
     const sfs_collection *collection; /* borrowed */
     sfs_tree *tree;                   /* borrowed */
     sfs_batches *batches;             /* owned */

@@ -116,7 +116,7 @@ static int serve(struct fuse_session *session, const char *mountpoint)
 static int run_mounted(struct fuse_session *session, const sfs_options *options,
                        const char *mountpoint, sfs_daemon *daemon)
 {
-    int failed = sfs_direct_mmap_prepare(session);
+    int failed = sfs_negotiate_prepare(session);
     if (failed) {
         sfs_log_error("cannot set up the connection to the kernel: %s", strerror(-failed));
         return SFS_EXIT_FUSE;

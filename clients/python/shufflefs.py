@@ -245,11 +245,15 @@ class _Source:
     """What a mount and a collection have in common. They differ in `_read(path)`, which gives the bytes of a path, and
     in `name`, which is what errors call them."""
 
-    def _describe(self):
+    def _describe(self, directory=""):
+        """`directory`: of a view, in the root; "" is the view of the mount."""
         self.dataset = json.loads(bytes(self._read("dataset.json")))
-        self.view = self.dataset["view"]
+        self._directory = directory + "/" if directory else ""
+        described = json.loads(bytes(self._read(directory + "/view.json"))) if directory else self.dataset
+        self.view = described["keys" if directory else "view"]
         self.world_size, self.batch_size = self.view["world_size"], self.view["batch_size"]
-        self.batches_per_rank = self.dataset["batches_per_rank"]
+        self.batches_per_rank, self.epoch_limit = described["batches_per_rank"], described["epoch_limit"]
+        self._rows = described.get("rows_digest", self.dataset["rows"])
 
     def csr(self, path):
         """The Batch of any `.csr` path, such as rows/5,3,3.csr."""
@@ -257,11 +261,11 @@ class _Source:
 
     def batch(self, epoch, rank, k):
         """Batch k of a rank in an epoch."""
-        epochs, ranks, batches = self.dataset["epoch_limit"], self.world_size, self.batches_per_rank
+        epochs, ranks, batches = self.epoch_limit, self.world_size, self.batches_per_rank
         if not (0 <= epoch < epochs and 0 <= rank < ranks and 0 <= k < batches):
             raise Error(f"{self.name} has no batch {k} of rank {rank} in epoch {epoch}: there are {batches} batches "
                         f"for each of {ranks} ranks in each of {epochs} epochs, counted from 0")
-        return self.csr(f"epoch_{epoch}/rank_{rank}/batch_{k}.csr")
+        return self.csr(f"{self._directory}epoch_{epoch}/rank_{rank}/batch_{k}.csr")
 
     def batches(self, epoch, rank, first=0, stride=1, ahead=2):
         """The batches first, first + stride, ... of a rank in an epoch, in order. `ahead` of them are read by threads
@@ -321,15 +325,34 @@ def _encode(column):
     return "".join(f"%{ord(c):02X}" if c in "/%\x7f" or c < " " else c for c in column)
 
 
-class Mount(_Source):
-    """A mounted collection, by its mount point."""
+def _spell(keys):
+    """The name of the directory of a view with these keys."""
+    def encode(value):
+        return "".join(f"%{byte:02X}" if byte < 33 or byte > 126 or byte in b"/,%" else chr(byte)
+                       for byte in str(value).encode())
+    return "@" + ",".join(f"{key}={encode(keys[key])}" for key in sorted(keys))
 
-    def __init__(self, path):
+
+class Mount(_Source):
+    """A mounted collection, by its mount point: under the view of the mount, a named view, or the view of these keys, as
+    in Mount("mnt", where="tissue == 'lung'", batch_size=256)."""
+
+    def __init__(self, path, view=None, **keys):
         self.name = os.path.abspath(path)
         if not os.path.exists(os.path.join(self.name, "dataset.json")):
             raise Error(f"{self.name} is not a mount of shufflefs, for it has no dataset.json: mount a collection "
                         f"there, with `shufflefs COLLECTION {path}`")
-        self._describe()
+        if view and keys:
+            raise Error(f"expected the name of a view or keys, found {view!r} and {', '.join(keys)}")
+        directory = view or (_spell(keys) if keys else "")
+        if directory and not os.path.isdir(os.path.join(self.name, directory)):
+            raise Error(self._explain(directory))
+        self._describe(directory)
+
+    def _explain(self, directory):
+        if not directory.startswith("@"):
+            return f"{self.name} has no view named {directory!r}"
+        return bytes(self._read(f".shufflefs/explain/{directory}")).decode().strip()
 
     def _read(self, path):
         return _read_file(os.path.join(self.name, path))
@@ -409,13 +432,14 @@ class _Tree:
 
 
 class Collection(_Source):
-    """A collection read through libshufflefs, without a mount; the options are those of mounts: batch_size=256."""
+    """A collection read through libshufflefs, without a mount: under the view of these keys, which are those of mounts,
+    or a named one: Collection("data.sfs", batch_size=256), Collection("data.sfs", view="train")."""
 
-    def __init__(self, path, library=None, **view):
-        self.name, self._view = os.path.abspath(path), view
+    def __init__(self, path, library=None, view=None, **keys):
+        self.name, self._view = os.path.abspath(path), keys
         self._library = library or os.environ.get("SHUFFLEFS_LIBRARY", "libshufflefs.so.0")
         self._tree = None
-        self._describe()
+        self._describe(view or "")
 
     def _read(self, path):
         return self._opened().read(path)
@@ -537,13 +561,13 @@ class Loader:
     def state_dict(self):
         source, (epoch, step) = self.batches.source, self._position()
         return {"epoch": epoch, "rows": step * source.world_size * source.batch_size, "view": self._order(),
-                "collection_rows": source.dataset["rows"]}
+                "collection_rows": source._rows}
 
     def load_state_dict(self, state):
         source = self.batches.source
-        if (state["view"], state["collection_rows"]) != (self._order(), source.dataset["rows"]):
+        if (state["view"], state["collection_rows"]) != (self._order(), source._rows):
             raise Error(f"the state is of {state['collection_rows']} rows in the order {state['view']}, but "
-                        f"{source.name} has {source.dataset['rows']} rows in the order {self._order()}: "
+                        f"{source.name} has {source._rows} rows in the order {self._order()}: "
                         "mount what the state is of")
         of_step = source.world_size * source.batch_size
         step, rest = divmod(state["rows"], of_step)
@@ -556,7 +580,8 @@ class Loader:
 
     def _order(self):
         """What of the view decides which row is where in an epoch."""
-        others = ("batch_size", "world_size", "tail", "epochs", "value_dtype", "index_dtype", "lossy")
+        others = ("batch_size", "world_size", "tail", "epochs", "formats", "value_dtype", "index_dtype", "lossy", "layer",
+                  "genes", "genes_file", "obs", "obsm")
         return {key: value for key, value in self.batches.source.view.items() if key not in others}
 
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "batch/chosen_row.h"
 
+#include <inttypes.h>
+
 #include "codec/nonzero.h"
 #include "codec/radix.h"
 
@@ -15,6 +17,16 @@ static uint64_t array_room(uint64_t elements)
 uint64_t sfs_chosen_scratch(uint64_t longest)
 {
     return 4 * array_room(longest); /* columns, values, and two of keys to sort */
+}
+
+sfs_status sfs_chosen_check(const sfs_matrix *matrix, const sfs_gene_set *genes, sfs_error *error)
+{
+    if (genes->stored == matrix->columns)
+        return 0;
+    return sfs_fail(error, -EINVAL,
+                    "genes: expected a choice of the %" PRIu64
+                    " columns of %s, found one of %" PRIu32,
+                    matrix->columns, matrix->name, genes->stored);
 }
 
 /* Which of the columns of a group are chosen, one bit each, without branches: none can be foreseen.
@@ -36,7 +48,8 @@ static uint32_t find_chosen(const sfs_gene_set *genes, int32_t *columns, uint32_
                             uint32_t *places)
 {
     uint32_t found = 0, groups = (count + GROUP - 1) / GROUP;
-    memset(columns + count, 0xff, ((uint64_t)groups * GROUP - count) * sizeof *columns);
+    for (uint32_t i = count; i < groups * GROUP; i++)
+        columns[i] = (int32_t)genes->stored; /* which is not chosen */
     for (uint32_t group = 0; group < groups; group++) {
         uint64_t bits = chosen_bits(genes, columns + (uint64_t)group * GROUP);
         for (; bits; bits &= bits - 1)
@@ -53,13 +66,24 @@ static inline __attribute__((always_inline)) void gather(const uint32_t *places,
         memmove(elements + (uint64_t)i * size, elements + (uint64_t)places[i] * size, size);
 }
 
-/* Without genes: all that the matrix has. */
-static uint32_t keep_columns(const sfs_matrix *matrix, const int32_t *columns, uint32_t count)
+/* Whether all of these are columns of the matrix. */
+static bool are_columns(const sfs_matrix *matrix, const int32_t *columns, uint32_t count)
 {
-    uint32_t kept = 0;
-    while (kept < count && (uint32_t)columns[kept] < matrix->columns)
-        kept++;
-    return kept;
+    uint32_t end = (uint32_t)matrix->columns, beyond = 0;
+    for (uint32_t i = 0; i < count; i++)
+        beyond |= (uint32_t)columns[i] >= end;
+    return !beyond;
+}
+
+static sfs_status fail_columns(const sfs_matrix *matrix, const sfs_row_place *place,
+                               sfs_error *error)
+{
+    const sfs_map *map = sfs_codec_of(matrix)->extent(matrix, place, SFS_ROW_INDICES).map;
+    SFS_TRY(sfs_map_check_size(map, error));
+    return sfs_fail(error, -EIO,
+                    "%s: expected columns below %" PRIu64 " in row %" PRIu64
+                    ", found another: convert the data again",
+                    map->name, matrix->columns, place->shard->first_row + place->row);
 }
 
 static void sort(uint32_t columns, const sfs_chosen_form *form, void *keys_room,
@@ -102,13 +126,17 @@ sfs_status sfs_chosen_decode(const sfs_matrix *matrix, const sfs_row_place *plac
         return 0;
     SFS_TRY(codec->decode(matrix, place, SFS_ROW_INDICES, (sfs_dtype){'i', 4}, 0, place->nnz,
                           out->columns, error));
+    /* Those of other codecs were checked, or are so, unless somebody changes the file. */
+    if ((!genes || matrix->codec == SFS_CODEC_RAW) &&
+        !are_columns(matrix, out->columns, place->nnz))
+        return fail_columns(matrix, place, error);
     if (form->with_values)
         SFS_TRY(codec->decode(matrix, place, SFS_ROW_VALUES, form->values, 0, place->nnz,
                               out->values, error));
     if (genes)
         choose(form, out, place->nnz);
     else
-        out->count = keep_columns(matrix, out->columns, place->nnz);
+        out->count = place->nnz;
     if (genes && form->sorted && !genes->ascending)
         sort(genes->count, form, rooms + 3 * room, out);
     return 0;

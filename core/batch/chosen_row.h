@@ -25,9 +25,12 @@ typedef struct sfs_chosen_form {
 /* Bytes of scratch memory for rows of at most so many non-zeros of all columns. */
 uint64_t sfs_chosen_scratch(uint64_t longest);
 
+/* EINVAL where genes are not of so many columns as the matrix has. */
+sfs_status sfs_chosen_check(const sfs_matrix *matrix, const sfs_gene_set *genes, sfs_error *error);
+
 /* Decodes a row that was verified into scratch memory, aligned as malloc does, of the size above.
- * Columns are below those of the view, whatever is stored. The caller holds a guard; allocates
- * nothing. */
+ * Columns are below those of the view: EIO where others are stored. The genes were checked. The
+ * caller holds a guard; allocates nothing. */
 sfs_status sfs_chosen_decode(const sfs_matrix *matrix, const sfs_row_place *place,
                              const sfs_chosen_form *form, void *scratch, sfs_chosen_row *out,
                              sfs_error *error);

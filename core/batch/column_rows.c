@@ -3,50 +3,6 @@
 
 #include <inttypes.h>
 
-/* What one read goes through: the parts of the column that it took elements from. */
-struct gather {
-    const sfs_column *column;
-    size_t part;        /* of the row before: the next one is likely there, too */
-    uint64_t read_bits; /* bit p % 64: part p was read */
-};
-
-static void find_part(struct gather *gather, uint64_t row)
-{
-    const sfs_column *column = gather->column;
-    const sfs_column_part *part = &column->parts[gather->part];
-    if (row < part->first_row || row - part->first_row >= part->rows) {
-        size_t low = 0, high = column->part_count; /* first_row(low) <= row < first_row(high) */
-        while (high - low > 1) {
-            size_t middle = low + (high - low) / 2;
-            if (column->parts[middle].first_row <= row)
-                low = middle;
-            else
-                high = middle;
-        }
-        gather->part = low;
-    }
-    gather->read_bits |= UINT64_C(1) << gather->part % 64;
-}
-
-static sfs_status check_sizes(const struct gather *gather, sfs_column_form form, sfs_error *error)
-{
-    const sfs_column *column = gather->column;
-    for (size_t i = 0; i < column->part_count; i++) {
-        const sfs_column_part *part = &column->parts[i];
-        if (!(gather->read_bits >> i % 64 & 1))
-            continue;
-        if (form == SFS_COLUMN_MASK) {
-            SFS_TRY(sfs_map_check_size(part->mask.map, error));
-        } else if (column->kind == SFS_COLUMN_STRING) {
-            SFS_TRY(sfs_map_check_size(part->strings.offsets.map, error));
-            SFS_TRY(sfs_map_check_size(part->strings.text.map, error));
-        } else {
-            SFS_TRY(sfs_map_check_size(part->values.map, error));
-        }
-    }
-    return 0;
-}
-
 /* Bytes [within, within + length) of a row of an array, whose rows have `size` bytes. */
 static sfs_status copy_items(const sfs_array *array, uint64_t row, uint64_t size, uint64_t within,
                              uint64_t length, uint8_t *out, sfs_error *error)
@@ -79,15 +35,17 @@ static sfs_status gather(const sfs_part *part, sfs_column_form form, uint64_t sk
 {
     const sfs_column *column = part->column;
     bool is_string = form == SFS_COLUMN_NPY && column->kind == SFS_COLUMN_STRING;
-    struct gather gather = {.column = column};
+    sfs_parts_read read = {0};
+    size_t last = 0;
     uint8_t *out = sfs_sink_room(sink, length);
     uint64_t size = sfs_column_form_size(column, form), end = skip + length;
     while (skip < end) {
         uint64_t i = skip / size, within = skip % size;
         uint64_t taken = size - within < end - skip ? size - within : end - skip;
         uint64_t row = part->rows ? sfs_row_list_row(part->rows, i) : i;
-        find_part(&gather, row);
-        const sfs_column_part *found = &column->parts[gather.part];
+        last = sfs_column_find_part(column, row, last);
+        sfs_parts_note(&read, last);
+        const sfs_column_part *found = &column->parts[last];
         const sfs_array *array = form == SFS_COLUMN_MASK ? &found->mask : &found->values;
         row -= found->first_row;
         SFS_TRY(is_string ? copy_string(&found->strings, row, size, within, taken, out, error)
@@ -95,27 +53,28 @@ static sfs_status gather(const sfs_part *part, sfs_column_form form, uint64_t sk
         out += taken;
         skip += taken;
     }
-    return check_sizes(&gather, form, error);
+    return sfs_parts_check_sizes(&read, column, error);
 }
 
-static sfs_status read_values(const sfs_file *file, const sfs_part *part, uint64_t skip,
-                              uint64_t length, sfs_sink *sink, sfs_error *error)
+sfs_status sfs_column_values(const sfs_file *file, const sfs_part *part, uint64_t skip,
+                             uint64_t length, sfs_sink *sink, sfs_error *error)
 {
     (void)file;
     return gather(part, SFS_COLUMN_NPY, skip, length, sink, error);
 }
 
-static sfs_status read_mask(const sfs_file *file, const sfs_part *part, uint64_t skip,
-                            uint64_t length, sfs_sink *sink, sfs_error *error)
+sfs_status sfs_column_mask(const sfs_file *file, const sfs_part *part, uint64_t skip,
+                           uint64_t length, sfs_sink *sink, sfs_error *error)
 {
     (void)file;
     return gather(part, SFS_COLUMN_MASK, skip, length, sink, error);
 }
 
-static sfs_part *add(sfs_file *file, const sfs_row_list *rows, uint64_t count,
-                     const sfs_column *column, sfs_column_form form, uint64_t alignment)
+sfs_part *sfs_column_add(sfs_file *file, const sfs_row_list *rows, const sfs_column *column,
+                         sfs_column_form form, uint64_t alignment)
 {
-    sfs_part_read *read = form == SFS_COLUMN_MASK ? read_mask : read_values;
+    sfs_part_read *read = form == SFS_COLUMN_MASK ? sfs_column_mask : sfs_column_values;
+    uint64_t count = rows ? rows->count : sfs_column_rows(column);
     uint64_t size = sfs_column_form_size(column, form);
     sfs_part *part = sfs_file_add(file, read, count * size, alignment);
     part->column = column;
@@ -127,13 +86,13 @@ static sfs_part *add(sfs_file *file, const sfs_row_list *rows, uint64_t count,
 sfs_part *sfs_column_add_rows(sfs_file *file, const sfs_column *column, sfs_column_form form,
                               uint64_t alignment)
 {
-    return add(file, &file->rows, file->rows.count, column, form, alignment);
+    return sfs_column_add(file, &file->rows, column, form, alignment);
 }
 
 sfs_part *sfs_column_add_all(sfs_file *file, const sfs_column *column, sfs_column_form form,
                              uint64_t alignment)
 {
-    return add(file, NULL, sfs_column_rows(column), column, form, alignment);
+    return sfs_column_add(file, NULL, column, form, alignment);
 }
 
 sfs_status sfs_column_rows_file_open(sfs_row_list *rows, const sfs_column *column,

@@ -189,7 +189,7 @@ static void ask_nonzeros(const sfs_part *part, sfs_row_array array, uint64_t ski
     uint64_t first, end;
     if (!rows_of(rows, part, skip, length, &first, &end))
         return;
-    bool known = first >= asked->first && end <= asked->end;
+    bool known = rows == asked->rows && first >= asked->first && end <= asked->end;
     if (known && sfs_codec_of(rows->matrix)->one_extent)
         return;
     if (sfs_ask_cold_share(rows, first, end) > 0) {
@@ -198,7 +198,7 @@ static void ask_nonzeros(const sfs_part *part, sfs_row_array array, uint64_t ski
         if (rows->stored && array == SFS_ROW_VALUES && !sfs_codec_of(rows->matrix)->one_extent)
             sfs_ask_rows(rows, SFS_ROW_INDICES, first, end);
     }
-    *asked = (sfs_asked){first, end};
+    *asked = (sfs_asked){rows, first, end};
 }
 
 static void ask_indices(const sfs_file *file, const sfs_part *part, uint64_t skip, uint64_t length,

@@ -144,7 +144,7 @@ static void ask_rows(const sfs_file *file, const sfs_part *part, uint64_t skip, 
         if (!sfs_codec_of(rows->matrix)->one_extent)
             sfs_ask_rows(rows, SFS_ROW_VALUES, first, end);
     }
-    *asked = (sfs_asked){first, end};
+    *asked = (sfs_asked){rows, first, end};
 }
 
 struct measuring {
@@ -163,6 +163,8 @@ static sfs_status add_parts(sfs_file *file, sfs_dtype dtype, sfs_error *error)
 {
     const sfs_row_list *rows = &file->rows;
     uint64_t columns = sfs_row_list_columns(rows), bytes;
+    if (rows->genes)
+        SFS_TRY(sfs_chosen_check(rows->matrix, rows->genes, error));
     if (__builtin_mul_overflow(rows->count, columns * dtype.size, &bytes) || bytes > INT64_MAX / 2)
         return sfs_fail(error, -EFBIG,
                         "expected a table of at most %" PRId64 " bytes, found %" PRIu64

@@ -17,6 +17,7 @@ sfs_status sfs_file_new(const sfs_collection *collection, size_t part_room, size
     file->collection = collection;
     file->parts = calloc(part_room + 1, sizeof *file->parts);
     file->head = calloc(1, head_size + 1);
+    file->head_size = head_size;
     if (!file->parts || !file->head) {
         sfs_file_close(file);
         return sfs_fail_memory(error);
@@ -55,7 +56,7 @@ bool sfs_file_is_decoded(const sfs_file *file)
 
 uint64_t sfs_file_memory(const sfs_file *file)
 {
-    uint64_t size = sizeof *file + sfs_row_list_memory(&file->rows);
+    uint64_t size = sizeof *file + file->head_size + sfs_row_list_memory(&file->rows);
     for (size_t i = 0; i < file->layer_count; i++)
         size += sfs_row_list_memory(&file->layers[i]);
     return size;

@@ -20,6 +20,7 @@ typedef sfs_status sfs_part_read(const sfs_file *file, const sfs_part *part, uin
 /* Asks the kernel for what bytes [skip, skip + length) of the part are made of; `asked` tells which
  * rows of the file were asked for already, and is kept up. The caller holds a guard. */
 typedef struct sfs_asked {
+    const sfs_row_list *rows; /* rows [first, end) of this list */
     uint64_t first, end;
 } sfs_asked;
 
@@ -34,7 +35,9 @@ struct sfs_part {
         const void *memory;       /* a part in memory, owned by the file or the tree */
         const sfs_array *array;   /* a part of mapped elements */
         const sfs_column *column; /* a part of elements of a column */
+        const sfs_table *table;   /* a part of lines of a table ... */
     };
+    const uint64_t *offsets;  /* ... which begin here, owned by the file; NULL: where it says */
     sfs_dtype dtype;          /* of the elements of an array that is made ... */
     const sfs_row_list *rows; /* ... from these rows, owned by the file ... */
     uint64_t longest;         /* ... and of a table: the most non-zeros that one of them has */
@@ -56,13 +59,14 @@ struct sfs_file {
     sfs_row_list rows;                /* owned; count 0 where the file has no rows */
     sfs_row_list *layers;             /* owned, and each: the same rows of other matrices */
     size_t layer_count;
-    void *head;      /* owned: header bytes */
+    void *head; /* owned: header bytes ... */
+    size_t head_size;
     sfs_late *late;  /* owned; NULL: nothing is */
     sfs_part *parts; /* owned */
     size_t part_count;
     uint64_t size;
     uint64_t scratch; /* bytes of working memory that a read takes */
-    bool decoded; /* takes more than copying */
+    bool decoded;     /* takes more than copying */
     /* Told when the file is closed, unless NULL: who keeps what it reads. */
     void (*released)(void *keeper, unsigned slot);
     void *keeper;

@@ -84,33 +84,55 @@ sfs_status sfs_row_list_table(const sfs_collection *collection, const sfs_matrix
     return 0;
 }
 
-static sfs_status order_rows(const sfs_view_rows *view_rows, const sfs_order_spec *spec,
-                             sfs_deal_run run, int64_t *rows, sfs_error *error)
+sfs_status sfs_row_list_numbers(const sfs_collection *collection, int64_t *rows, uint64_t count,
+                                sfs_row_list *out, sfs_error *error)
+{
+    (void)error;
+    *out = (sfs_row_list){.collection = collection, .count = count, .rows = rows};
+    return 0;
+}
+
+static sfs_status order_rows(const sfs_epoch *epoch, sfs_deal_run run, int64_t *rows,
+                             sfs_error *error)
 {
     sfs_order order;
-    sfs_status status = sfs_order_open(&order, spec, error);
+    sfs_status status = sfs_order_open(&order, &epoch->order, error);
     for (uint64_t i = 0; i < run.count && !status; i++) {
-        uint64_t position = run.first + i, row = 0;
-        if (position >= spec->n)
-            position %= spec->n;
-        status = sfs_order_row(&order, position, &row, error);
-        rows[i] = status ? 0 : (int64_t)sfs_view_rows_at(view_rows, row);
+        uint64_t position = run.first + i, place = 0;
+        if (position >= epoch->order.n)
+            position %= epoch->order.n;
+        status = sfs_order_row(&order, position, &place, error);
+        rows[i] = status ? 0 : (int64_t)sfs_view_rows_at(epoch->rows, place);
     }
     sfs_order_close(&order);
     return status;
 }
 
-sfs_status sfs_row_list_deal(const sfs_collection *collection, const sfs_matrix *matrix,
-                             const sfs_view_rows *view_rows, const sfs_order_spec *order,
-                             sfs_deal_run run, sfs_row_list *out, sfs_error *error)
+static void draw_rows(const sfs_epoch *epoch, sfs_deal_run run, uint64_t batch, int64_t *rows)
 {
-    bool all = !view_rows->list && !view_rows->set.words;
-    if (all && order->kind == SFS_ORDER_SEQUENTIAL && !run.repeated)
+    const sfs_order_spec *order = &epoch->order;
+    for (uint64_t i = 0; i < run.count; i++) {
+        uint64_t place =
+            sfs_draw_row(epoch->draw, order->seed, order->epoch, (run.first + i) % order->n, batch);
+        rows[i] = (int64_t)sfs_view_rows_at(epoch->rows, place);
+    }
+}
+
+sfs_status sfs_row_list_deal(const sfs_collection *collection, const sfs_matrix *matrix,
+                             const sfs_epoch *epoch, sfs_deal_run run, uint64_t batch,
+                             sfs_row_list *out, sfs_error *error)
+{
+    bool all = !epoch->draw && !epoch->rows->list && !epoch->rows->set.words;
+    sfs_status status = 0;
+    if (all && epoch->order.kind == SFS_ORDER_SEQUENTIAL && !run.repeated)
         return sfs_row_list_run(collection, matrix, run.first, run.count, out, error);
     int64_t *rows = malloc((run.count + 1) * sizeof *rows);
     if (!rows)
         return sfs_fail_memory(error);
-    sfs_status status = order_rows(view_rows, order, run, rows, error);
+    if (epoch->draw)
+        draw_rows(epoch, run, batch, rows);
+    else
+        status = order_rows(epoch, run, rows, error);
     if (status) {
         free(rows);
         return status;
@@ -176,6 +198,7 @@ static uint64_t indptr_at(const sfs_row_list *list, uint64_t i)
 
 static sfs_status choose(sfs_row_list *list, const sfs_gene_set *genes, sfs_error *error)
 {
+    SFS_TRY(sfs_chosen_check(list->matrix, genes, error));
     if (!list->rows)
         SFS_TRY(tabulate(list, error));
     uint64_t longest = 0;
@@ -204,6 +227,22 @@ sfs_status sfs_row_list_choose(sfs_row_list *list, const sfs_gene_set *genes, sf
     if (status)
         sfs_row_list_close(list);
     return status;
+}
+
+sfs_status sfs_row_list_like(const sfs_row_list *other, const sfs_matrix *matrix, sfs_row_list *out,
+                             sfs_error *error)
+{
+    if (other->rows) {
+        int64_t *rows = malloc((other->count + 1) * sizeof *rows);
+        if (!rows)
+            return sfs_fail_memory(error);
+        memcpy(rows, other->rows, other->count * sizeof *rows);
+        SFS_TRY(sfs_row_list_table(other->collection, matrix, rows, other->count, out, error));
+    } else {
+        SFS_TRY(
+            sfs_row_list_run(other->collection, matrix, other->first, other->count, out, error));
+    }
+    return other->genes ? sfs_row_list_choose(out, other->genes, error) : 0;
 }
 
 void sfs_row_list_close(sfs_row_list *list)

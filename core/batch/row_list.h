@@ -7,6 +7,7 @@
 #include "order/deal.h"
 #include "order/order.h"
 #include "select/gene_set.h"
+#include "select/draw.h"
 #include "select/view_rows.h"
 #include "store/collection.h"
 
@@ -36,15 +37,31 @@ sfs_status sfs_row_list_run(const sfs_collection *collection, const sfs_matrix *
 sfs_status sfs_row_list_table(const sfs_collection *collection, const sfs_matrix *matrix,
                               int64_t *rows, uint64_t count, sfs_row_list *out, sfs_error *error);
 
-/* The rows at the positions of run, of an epoch that has a view's rows in this order. */
+/* The numbers of rows alone, of no matrix: takes `rows` over. */
+sfs_status sfs_row_list_numbers(const sfs_collection *collection, int64_t *rows, uint64_t count,
+                                sfs_row_list *out, sfs_error *error);
+
+/* An epoch of a view: its rows in an order, or draws from them. */
+typedef struct sfs_epoch {
+    const sfs_view_rows *rows; /* borrowed */
+    const sfs_draw *draw;      /* borrowed; NULL: none, and order.n is that of the rows */
+    sfs_order_spec order;      /* of draws: n, seed and epoch alone */
+} sfs_epoch;
+
+/* The rows at the positions of run, which are the batch of that number: step * world_size + rank.
+ */
 sfs_status sfs_row_list_deal(const sfs_collection *collection, const sfs_matrix *matrix,
-                             const sfs_view_rows *view_rows, const sfs_order_spec *order,
-                             sfs_deal_run run, sfs_row_list *out, sfs_error *error);
+                             const sfs_epoch *epoch, sfs_deal_run run, uint64_t batch,
+                             sfs_row_list *out, sfs_error *error);
 
 /* Leaves nothing but these columns in the list, which are of its matrix and outlive it: reads and
  * decodes each row, to count what is left of it. A run becomes a table. On failure the list is
- * closed. EIO, ENOMEM. */
+ * closed. EINVAL where genes are of another number of columns; EIO, ENOMEM. */
 sfs_status sfs_row_list_choose(sfs_row_list *list, const sfs_gene_set *genes, sfs_error *error);
+
+/* The rows of another list, with the same genes, in another matrix. */
+sfs_status sfs_row_list_like(const sfs_row_list *other, const sfs_matrix *matrix, sfs_row_list *out,
+                             sfs_error *error);
 
 void sfs_row_list_close(sfs_row_list *list);
 

@@ -2,13 +2,12 @@
 #include "convert/h5_text.h"
 
 #include <inttypes.h>
-#include <math.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "batch/number_text.h"
 #include "convert/convert.h"
 
-enum { BLOCK = 8192, NUMBER_TEXT = 40 };
+enum { BLOCK = 8192 };
 
 /* What is needed while an array goes by. */
 typedef struct text_reader {
@@ -25,69 +24,6 @@ static void reader_close(text_reader *reader)
     free(reader->flags);
 }
 
-/* Prints the fewest digits that read back as the same value, as "1.25e+00"; returns how many follow
- * the first. */
-static int print_shortest(double value, bool single, char out[NUMBER_TEXT])
-{
-    int digits = 0;
-    for (;; digits++) {
-        snprintf(out, NUMBER_TEXT, "%.*e", digits, value);
-        if (digits == 16 ||
-            (single ? strtof(out, NULL) == (float)value : strtod(out, NULL) == value))
-            return digits;
-    }
-}
-
-/* Prints a float as Python's repr does: 0.1, 1.0, 1e-05, 1e+16. */
-static void print_float(double value, bool single, char out[NUMBER_TEXT])
-{
-    if (!isfinite(value)) {
-        snprintf(out, NUMBER_TEXT, "%s", isnan(value) ? "nan" : value > 0 ? "inf" : "-inf");
-        return;
-    }
-    int digits = print_shortest(value, single, out);
-    int exponent = atoi(strchr(out, 'e') + 1);
-    if (exponent >= 16 || exponent < -4)
-        return;
-    int decimals = digits - exponent;
-    snprintf(out, NUMBER_TEXT, "%.*f", decimals > 1 ? decimals : 1, strtod(out, NULL));
-}
-
-/* Prints a boolean, an integer of 8 bytes or a float of 4 or 8. */
-static size_t print_number(sfs_dtype dtype, const char *item, char out[NUMBER_TEXT])
-{
-    uint64_t bits = 0;
-    memcpy(&bits, item, dtype.size);
-    if (dtype.kind == 'b') {
-        snprintf(out, NUMBER_TEXT, "%s", bits ? "True" : "False");
-    } else if (dtype.kind == 'i') {
-        snprintf(out, NUMBER_TEXT, "%" PRId64, (int64_t)bits);
-    } else if (dtype.kind == 'u') {
-        snprintf(out, NUMBER_TEXT, "%" PRIu64, bits);
-    } else if (dtype.size == 4) {
-        float value;
-        memcpy(&value, item, sizeof value);
-        print_float((double)value, true, out);
-    } else {
-        double value;
-        memcpy(&value, item, sizeof value);
-        print_float(value, false, out);
-    }
-    return strlen(out);
-}
-
-/* Makes the array deliver what print_number prints. */
-static sfs_status widen(sfs_h5_array *values, sfs_error *error)
-{
-    if (values->kind != SFS_H5_NUMBER || values->dtype.kind == 'b')
-        return 0;
-    if (values->dtype.kind != 'f')
-        return sfs_h5_array_as(values, (sfs_dtype){values->dtype.kind, 8}, error);
-    if (values->dtype.size == 2)
-        return sfs_h5_array_as(values, (sfs_dtype){'f', 4}, error);
-    return 0;
-}
-
 /* The bytes of a string of fixed width, without its padding. */
 static size_t fixed_length(const char *item, size_t width, bool spaces)
 {
@@ -102,8 +38,8 @@ static sfs_status give_one(const text_reader *reader, const char *item, bool mis
 {
     const sfs_h5_array *values = reader->values;
     if (values->kind == SFS_H5_NUMBER) {
-        char text[NUMBER_TEXT];
-        size_t length = print_number(values->dtype, item, text);
+        char text[SFS_NUMBER_TEXT];
+        size_t length = sfs_number_text(values->dtype, item, text);
         return reader->sink(reader->context, text, length, missing, error);
     }
     if (!values->varying)
@@ -153,7 +89,6 @@ sfs_status sfs_h5_each_text(sfs_h5_array *values, const sfs_h5_array *mask, sfs_
                             void *context, sfs_error *error)
 {
     SFS_TRY(check(values, mask, error));
-    SFS_TRY(widen(values, error));
     uint64_t fit = SFS_CONVERT_BUFFER / values->item, block = fit < BLOCK ? fit : BLOCK;
     __attribute__((cleanup(reader_close))) text_reader reader = {
         .values = values,

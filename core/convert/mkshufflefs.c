@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "convert/convert.h"
+#include "convert/lines_writer.h"
 #include "convert/view_command.h"
 #include "shufflefs/version.h"
 
@@ -236,6 +237,7 @@ static const char *base_name(const char *path)
 
 static int convert_and_publish(const struct command *command)
 {
+    static const char *const tables[] = {"obs", "var", "raw_var"};
     sfs_error error;
     sfs_progress progress;
     sfs_output output = {.directory = -1};
@@ -243,6 +245,8 @@ static int convert_and_publish(const struct command *command)
     double started = seconds();
     sfs_progress_init(&progress, command->quiet);
     sfs_status status = convert(&command->options, &progress, &output, &variables, &error);
+    for (int i = 0; i < 3 && !status; i++)
+        status = sfs_lines_write(&output, tables[i], &progress, &error);
     output.sorted_genes = command->options.sort_genes;
     if (!status)
         status = sfs_output_commit(&output, variables, printable(base_name(command->options.input)),

@@ -87,11 +87,25 @@ static sfs_status bind_form(sfs_bound_view *bound, sfs_error *error)
 static void bind_deal(sfs_bound_view *bound)
 {
     const sfs_view *view = &bound->view;
-    bound->deal = (sfs_deal_spec){.n = bound->matrix ? bound->rows.count : 0,
+    uint64_t n = bound->draws && bound->rows.count && view->epoch_size ? view->epoch_size
+                                                                       : bound->rows.count;
+    bound->deal = (sfs_deal_spec){.n = bound->matrix ? n : 0,
                                   .world_size = view->world_size,
                                   .batch_size = view->batch_size,
                                   .tail = sfs_view_tail(view)};
     bound->steps = sfs_deal_steps(&bound->deal);
+}
+
+static sfs_status list_genes(sfs_bound_view *bound, sfs_error *error)
+{
+    sfs_view_rows *rows = &bound->gene_rows;
+    bound->columns = rows->count = bound->genes.count;
+    rows->list = malloc((rows->count + 1) * sizeof *rows->list);
+    if (!rows->list)
+        return sfs_fail_memory(error);
+    for (uint64_t i = 0; i < rows->count; i++)
+        rows->list[i] = bound->genes.stored_of[i];
+    return 0;
 }
 
 static sfs_status bind(const sfs_collection *collection, int directory, sfs_bound_view *bound,
@@ -107,9 +121,11 @@ static sfs_status bind(const sfs_collection *collection, int directory, sfs_boun
     SFS_TRY(sfs_bind_genes(view, collection, bound->genes_of, directory, &bound->genes,
                            &bound->genes_chosen, error));
     if (bound->genes_chosen)
-        bound->columns = bound->genes.count;
+        SFS_TRY(list_genes(bound, error));
     SFS_TRY(bind_form(bound, error));
+    SFS_TRY(sfs_bind_columns(view, collection, &bound->carried, error));
     SFS_TRY(sfs_bind_rows(view, collection, directory, &bound->rows, error));
+    SFS_TRY(sfs_bind_draw(view, collection, &bound->rows, &bound->draw, &bound->draws, error));
     bind_deal(bound);
     return 0;
 }
@@ -119,6 +135,7 @@ sfs_status sfs_view_bind(const sfs_view *view, const sfs_collection *collection,
 {
     *out = (sfs_bound_view){0};
     SFS_TRY(sfs_view_copy(view, &out->view, error));
+    pthread_mutex_init(&out->h5ad_lock, NULL);
     sfs_status status = bind(collection, directory, out, error);
     if (status)
         sfs_bound_view_clear(out);
@@ -127,15 +144,36 @@ sfs_status sfs_view_bind(const sfs_view *view, const sfs_collection *collection,
 
 void sfs_bound_view_clear(sfs_bound_view *bound)
 {
+    sfs_h5ad_close(bound->h5ad);
+    pthread_mutex_destroy(&bound->h5ad_lock);
     sfs_view_clear(&bound->view);
     sfs_gene_set_close(&bound->genes);
+    sfs_view_rows_close(&bound->gene_rows);
+    sfs_draw_close(&bound->draw);
+    sfs_carried_clear(&bound->carried);
     sfs_view_rows_close(&bound->rows);
     *bound = (sfs_bound_view){0};
 }
 
+sfs_status sfs_bound_view_h5ad(const sfs_bound_view *bound, const sfs_collection *collection,
+                               const sfs_h5ad **out, sfs_error *error)
+{
+    sfs_bound_view *lazy = (sfs_bound_view *)(uintptr_t)bound;
+    const sfs_h5ad_schema schema = {.collection = collection,
+                                    .matrix = bound->matrix,
+                                    .form = bound->form,
+                                    .genes = bound->genes_chosen ? &bound->genes : NULL};
+    pthread_mutex_lock(&lazy->h5ad_lock);
+    sfs_status status = lazy->h5ad ? 0 : sfs_h5ad_open(&schema, &lazy->h5ad, error);
+    *out = lazy->h5ad;
+    pthread_mutex_unlock(&lazy->h5ad_lock);
+    return status;
+}
+
 uint64_t sfs_bound_view_memory(const sfs_bound_view *bound)
 {
-    return sizeof *bound + sfs_view_rows_memory(&bound->rows) + sfs_gene_set_memory(&bound->genes);
+    return sizeof *bound + sfs_view_rows_memory(&bound->rows) + sfs_gene_set_memory(&bound->genes) +
+           sfs_view_rows_memory(&bound->gene_rows) + sfs_draw_memory(&bound->draw);
 }
 
 sfs_order_spec sfs_bound_view_order(const sfs_bound_view *bound, uint64_t epoch)
@@ -150,5 +188,5 @@ sfs_order_spec sfs_bound_view_order(const sfs_bound_view *bound, uint64_t epoch)
 
 bool sfs_bound_view_has_where(const sfs_bound_view *bound)
 {
-    return !bound->rows.list;
+    return !bound->rows.list && !bound->draws;
 }

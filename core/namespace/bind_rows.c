@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "namespace/kept.h"
 #include "select/expression.h"
 #include "select/gene_names.h"
 #include "select/row_numbers.h"
@@ -35,17 +36,6 @@ static sfs_status read_list(int directory, const char *path, char **out, size_t 
         done += (size_t)got;
     }
     return 0;
-}
-
-static sfs_status select_where(const sfs_view *view, const sfs_collection *collection,
-                               sfs_row_set *out, sfs_error *error)
-{
-    sfs_expression *expression;
-    SFS_TRY(sfs_expression_open(view->texts[SFS_TEXT_WHERE], "where", &collection->obs, &expression,
-                                error));
-    sfs_status status = sfs_expression_select(expression, &collection->files, out, error);
-    sfs_expression_close(expression);
-    return status;
 }
 
 static sfs_status list_rows(const sfs_view *view, const sfs_collection *collection, int directory,
@@ -86,6 +76,33 @@ static void keep(sfs_view_rows *rows, sfs_row_set *set)
     rows->count = set->count;
 }
 
+/* The rows of a list as a set. */
+static sfs_status set_of_list(const sfs_view_rows *rows, uint64_t size, sfs_row_set *out,
+                              sfs_error *error)
+{
+    SFS_TRY(sfs_row_set_open(size, out, error));
+    for (uint64_t i = 0; i < rows->count; i++)
+        sfs_row_set_add(out, (uint64_t)rows->list[i]);
+    sfs_status status = sfs_row_set_seal(out, error);
+    if (status)
+        sfs_row_set_close(out);
+    return status;
+}
+
+static sfs_status split_rows(const sfs_collection *collection, const sfs_split_spec *spec,
+                             sfs_view_rows *rows, sfs_error *error)
+{
+    sfs_row_set base = {0}, part;
+    if (rows->list)
+        SFS_TRY(set_of_list(rows, collection->rows, &base, error));
+    const sfs_row_set *from = rows->list ? &base : rows->set.words ? &rows->set : NULL;
+    sfs_status status = sfs_split_select(collection, spec, from, &part, error);
+    sfs_row_set_close(&base);
+    if (!status)
+        keep(rows, &part);
+    return status;
+}
+
 static sfs_status bind_rows(const sfs_view *view, const sfs_collection *collection, int directory,
                             sfs_view_rows *out, sfs_error *error)
 {
@@ -94,10 +111,17 @@ static sfs_status bind_rows(const sfs_view *view, const sfs_collection *collecti
     if (view->texts[SFS_TEXT_ROWS_FILE])
         SFS_TRY(list_rows(view, collection, directory, out, error));
     if (view->texts[SFS_TEXT_WHERE]) {
-        SFS_TRY(select_where(view, collection, &set, error));
+        SFS_TRY(sfs_kept_select(collection, view->texts[SFS_TEXT_WHERE], &set, error));
         keep(out, &set);
     }
-    return 0;
+    const sfs_split_spec split = {.split = view->texts[SFS_TEXT_SPLIT],
+                                  .fold = view->texts[SFS_TEXT_FOLD],
+                                  .part = view->texts[SFS_TEXT_PART],
+                                  .stratify = view->texts[SFS_TEXT_STRATIFY],
+                                  .group = view->texts[SFS_TEXT_GROUP],
+                                  .method = (sfs_split_method)view->split_method,
+                                  .seed = view->split_seed};
+    return sfs_split_is_given(&split) ? split_rows(collection, &split, out, error) : 0;
 }
 
 sfs_status sfs_bind_rows(const sfs_view *view, const sfs_collection *collection, int directory,
@@ -108,6 +132,30 @@ sfs_status sfs_bind_rows(const sfs_view *view, const sfs_collection *collection,
     if (status)
         sfs_view_rows_close(out);
     return status;
+}
+
+sfs_status sfs_bind_draw(const sfs_view *view, const sfs_collection *collection,
+                         const sfs_view_rows *rows, sfs_draw *out, bool *drawn, sfs_error *error)
+{
+    const sfs_draw_spec spec = {.weight = view->texts[SFS_TEXT_WEIGHT],
+                                .balance = view->texts[SFS_TEXT_BALANCE],
+                                .pure = view->texts[SFS_TEXT_PURE],
+                                .class_weights = view->texts[SFS_TEXT_CLASS_WEIGHTS]};
+    *out = (sfs_draw){0};
+    *drawn = sfs_draw_is_given(&spec);
+    if (!*drawn && view->epoch_size)
+        return sfs_fail(error, -EINVAL,
+                        "epoch_size: expected weight, balance or pure beside it, found none: each "
+                        "row is dealt once");
+    if (*drawn && view->order != SFS_ORDER_SHUFFLE)
+        return sfs_fail(
+            error, -EINVAL,
+            "order: expected shuffle where rows are drawn, found another: leave it out");
+    if (!*drawn)
+        return 0;
+    sfs_row_walk walk =
+        sfs_row_walk_start(rows->set.words ? &rows->set : NULL, rows->list, rows->count);
+    return sfs_draw_open(collection, &spec, walk, out, error);
 }
 
 static sfs_status choose_listed(const sfs_collection *collection, const char *path,

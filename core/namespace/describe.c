@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "namespace/address.h"
+#include "namespace/named.h"
 #include "namespace/number.h"
 #include "namespace/view_name.h"
 
@@ -87,6 +88,15 @@ static json_t *describe_keys(const sfs_view *view)
     return object;
 }
 
+static json_t *describe_views(const sfs_collection *collection)
+{
+    char name[SFS_NAME_MAX + 1];
+    json_t *names = json_array();
+    for (uint64_t i = 0; sfs_named_view_list(collection, i, name); i++)
+        json_array_append_new(names, json_string(name));
+    return names;
+}
+
 /* Takes root over. NULL when out of memory. */
 static char *dump(json_t *root)
 {
@@ -108,14 +118,14 @@ char *sfs_describe_dataset(const sfs_collection *collection, const sfs_bound_vie
             json_array_append_new(layers, json_string(sfs_layer_name(matrix->name)));
     }
     json_t *root = json_pack(
-        "{s:s, s:i, s:I, s:I, s:I, s:I, s:s, s:o, s:o, s:o, s:o, s:o, s:[], s:o, s:I, s:I}",
+        "{s:s, s:i, s:I, s:I, s:I, s:I, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I}",
         "format", "shufflefs", "version", SFS_FORMAT_VERSION, "generation",
         (json_int_t)collection->generation, "rows", (json_int_t)collection->rows, "variables",
         (json_int_t)view->columns, "nnz", (json_int_t)(view->matrix ? view->matrix->nnz : 0),
         "layer", sfs_bound_view_layer(view), "layers", layers, "matrices", matrices, "obs",
         describe_table(&collection->obs), "var", describe_table(&collection->var), "obsm",
-        describe_obsm(&collection->obsm), "views", "view", describe_keys(&view->view),
-        "batches_per_rank", (json_int_t)view->steps, "epoch_limit",
+        describe_obsm(&collection->obsm), "views", describe_views(collection), "view",
+        describe_keys(&view->view), "batches_per_rank", (json_int_t)view->steps, "epoch_limit",
         (json_int_t)sfs_address_epochs(view));
     if (root && collection->has_raw_var)
         json_object_set_new(root, "raw_var", describe_table(&collection->raw_var));
@@ -189,6 +199,7 @@ char *sfs_describe_readme(const sfs_collection *collection, const sfs_bound_view
     fputs("obs/ and var/ have a file a column: COL.npy for np.load (categories as codes, named by\n"
           "COL.categories.txt, a line each; -1 is missing), COL.mask.npy where values may be\n"
           "missing, COL.txt for strings. _index.txt has the names of the rows.\n"
+          "obs.csv and var.csv are the whole tables for pandas.read_csv(..., index_col=0).\n"
           "obsm/KEY.npy, where there are any, are arrays with a row for each of obs.\n"
           "X/, layers/NAME/ and raw/X/, where there are any, are whole matrices as three .npy "
           "files.\n"

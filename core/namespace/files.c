@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "batch/column_rows.h"
+#include "batch/csv_file.h"
 #include "batch/dense_file.h"
 #include "batch/npz_file.h"
+#include "batch/view_file.h"
 #include "namespace/describe.h"
 #include "namespace/place.h"
 #include "namespace/quality.h"
@@ -19,21 +21,36 @@ static sfs_status deal_rows(const sfs_tree *tree, const sfs_place *place, const 
 {
     const sfs_bound_view *view = place->view;
     const sfs_address *address = &place->address;
-    sfs_order_spec order = sfs_bound_view_order(view, address->epoch);
+    const sfs_epoch epoch = {.rows = &view->rows,
+                             .draw = view->draws ? &view->draw : NULL,
+                             .order = sfs_bound_view_order(view, address->epoch)};
     sfs_deal_run run = sfs_deal_batch(&view->deal, address->rank, address->batch);
     *repeated = run.repeated;
-    return sfs_row_list_deal(tree->collection, matrix, &view->rows, &order, run, out, error);
+    return sfs_row_list_deal(tree->collection, matrix, &epoch, run,
+                             address->batch * view->deal.world_size + address->rank, out, error);
 }
 
 /* The genes of a view, of a matrix that has the same columns as the view's; NULL: all. */
 static const sfs_gene_set *genes_for(const sfs_bound_view *view, const sfs_matrix *matrix)
 {
-    bool raw = !strcmp(matrix->name, "raw/X"), raw_view = !strcmp(view->matrix->name, "raw/X");
+    bool raw = !strcmp(matrix->name, "raw/X");
+    bool raw_view = view->matrix && !strcmp(view->matrix->name, "raw/X");
     return view->genes_chosen && raw == raw_view ? &view->genes : NULL;
 }
 
-static sfs_status make_chosen(const sfs_place *place, sfs_row_list *rows, uint64_t repeated,
-                              sfs_file **out, sfs_error *error)
+static sfs_status make_h5ad(const sfs_tree *tree, const sfs_bound_view *view, sfs_row_list *rows,
+                            sfs_file **out, sfs_error *error)
+{
+    const sfs_h5ad *h5ad;
+    sfs_status status = sfs_bound_view_h5ad(view, tree->collection, &h5ad, error);
+    if (!status)
+        return sfs_h5ad_file_open(h5ad, rows, out, error);
+    sfs_row_list_close(rows);
+    return status;
+}
+
+static sfs_status make_chosen(const sfs_tree *tree, const sfs_place *place, sfs_row_list *rows,
+                              uint64_t repeated, sfs_file **out, sfs_error *error)
 {
     const sfs_bound_view *view = place->view;
     const sfs_address *address = &place->address;
@@ -45,7 +62,10 @@ static sfs_status make_chosen(const sfs_place *place, sfs_row_list *rows, uint64
     if (view->genes_chosen)
         SFS_TRY(sfs_row_list_choose(rows, &view->genes, error));
     if (address->kind == SFS_ADDRESS_CSR)
-        return sfs_csr_open(rows, &view->form, &header, out, error);
+        return sfs_csr_open(rows, &view->form, &header, view->carried.columns, view->carried.count,
+                            out, error);
+    if (address->kind == SFS_ADDRESS_H5AD)
+        return make_h5ad(tree, view, rows, out, error);
     if (address->kind == SFS_ADDRESS_NPZ)
         return sfs_npz_open(rows, &view->form, out, error);
     return sfs_csr_array_open(rows, &view->form, (sfs_csr_array)(address->kind - SFS_ADDRESS_ARRAY),
@@ -59,10 +79,12 @@ static sfs_status make_batch(const sfs_tree *tree, const sfs_place *place, sfs_f
     sfs_row_list rows;
     uint64_t repeated;
     SFS_TRY(deal_rows(tree, place, view->matrix, &rows, &repeated, error));
+    if (place->address.kind == SFS_ADDRESS_OBS_CSV)
+        return sfs_csv_rows_file_open(&rows, &tree->collection->obs, out, error);
     if (place->address.kind == SFS_ADDRESS_NPY)
         return sfs_dense_open(&rows, view->genes_chosen ? &view->genes : NULL, &view->form, out,
                               error);
-    return make_chosen(place, &rows, repeated, out, error);
+    return make_chosen(tree, place, &rows, repeated, out, error);
 }
 
 static sfs_status make_address(const sfs_tree *tree, const sfs_place *place, sfs_file **out,
@@ -84,17 +106,67 @@ static sfs_status make_rows(const sfs_tree *tree, const sfs_place *place, sfs_fi
     SFS_TRY(sfs_rows_name_list(place->text, tree->collection, view->matrix, &rows, error));
     if (view->genes_chosen)
         SFS_TRY(sfs_row_list_choose(&rows, &view->genes, error));
-    return sfs_csr_open(&rows, &view->form, &header, out, error);
+    return sfs_csr_open(&rows, &view->form, &header, view->carried.columns, view->carried.count,
+                        out, error);
 }
 
-static sfs_status make_matrix(const sfs_tree *tree, const sfs_fixed *fixed, sfs_file **out,
+/* Whether the view leaves all rows where they are. */
+static bool has_all_rows(const sfs_bound_view *view)
+{
+    return !view->rows.list && !view->rows.set.words;
+}
+
+/* A whole matrix; in a view, with its rows and, where they are of its columns, its genes. */
+static sfs_status make_matrix(const sfs_tree *tree, const sfs_place *place, sfs_file **out,
                               sfs_error *error)
 {
+    const sfs_fixed *fixed = place->fixed;
+    const sfs_bound_view *view = place->view;
     const sfs_csr_form form = {.values = fixed->matrix->dtype, .indices = {'i', 4}, .whole = true};
+    const sfs_view_source source = {.collection = tree->collection,
+                                    .rows = &view->rows,
+                                    .genes = genes_for(view, fixed->matrix)};
     sfs_row_list rows;
+    if (place->slot && (!has_all_rows(view) || source.genes))
+        return sfs_view_matrix_open(&source, fixed->matrix, fixed->array, out, error);
     SFS_TRY(
         sfs_row_list_run(tree->collection, fixed->matrix, 0, fixed->matrix->rows, &rows, error));
     return sfs_csr_array_open(&rows, &form, fixed->array, out, error);
+}
+
+/* Whether a view shows a part of a table: of obs and obsm its rows, of the table of its genes
+ * those. */
+static bool is_cut(const sfs_tree *tree, const sfs_place *place, const sfs_table *table,
+                   sfs_view_source *out)
+{
+    const sfs_bound_view *view = place->view;
+    bool of_obs = table == &tree->collection->obs || table == &tree->collection->obsm;
+    bool of_genes = table == view->genes_of && view->genes_chosen;
+    *out = (sfs_view_source){.collection = tree->collection,
+                             .rows = of_genes ? &view->gene_rows : &view->rows};
+    return place->slot && (of_genes || (of_obs && !has_all_rows(view)));
+}
+
+/* A whole column; in a view, of its rows, or of its genes. */
+static sfs_status make_column(const sfs_tree *tree, const sfs_place *place, sfs_file **out,
+                              sfs_error *error)
+{
+    const sfs_fixed *fixed = place->fixed;
+    sfs_view_source source;
+    if (is_cut(tree, place, fixed->table, &source))
+        return sfs_view_column_open(&source, fixed->column, fixed->form, out, error);
+    return sfs_column_file_open(tree->collection, fixed->column, fixed->form, out, error);
+}
+
+/* A whole table, of the rows or genes of the view. */
+static sfs_status make_csv(const sfs_tree *tree, const sfs_place *place, sfs_file **out,
+                           sfs_error *error)
+{
+    const sfs_table *table = place->fixed->table;
+    sfs_view_source source;
+    return is_cut(tree, place, table, &source)
+               ? sfs_view_csv_open(&source, table, out, error)
+               : sfs_csv_file_open(tree->collection, table, out, error);
 }
 
 /* Takes a malloc'ed text, NULL when out of memory, over. */
@@ -126,9 +198,11 @@ static sfs_status make_fixed(sfs_tree *tree, const sfs_place *place, sfs_file **
     case SFS_FIXED_VIEW_JSON:
         return make_text(tree, sfs_describe_view(tree->collection, place->view), out, error);
     case SFS_FIXED_COLUMN:
-        return sfs_column_file_open(tree->collection, fixed->column, fixed->form, out, error);
+        return make_column(tree, place, out, error);
+    case SFS_FIXED_CSV:
+        return make_csv(tree, place, out, error);
     case SFS_FIXED_MATRIX:
-        return make_matrix(tree, fixed, out, error);
+        return make_matrix(tree, place, out, error);
     default:
         return sfs_fail(error, -EISDIR, "expected a file, found a directory");
     }

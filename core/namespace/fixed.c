@@ -49,7 +49,8 @@ static sfs_fixed *add(struct growing *growing, size_t parent, sfs_fixed_kind kin
     return node;
 }
 
-static bool add_column(struct growing *growing, size_t parent, const sfs_column *column)
+static bool add_column(struct growing *growing, size_t parent, const sfs_table *table,
+                       const sfs_column *column)
 {
     for (sfs_column_form form = 0; form < SFS_COLUMN_FORMS; form++) {
         char name[SFS_NAME_MAX + 1];
@@ -61,6 +62,7 @@ static bool add_column(struct growing *growing, size_t parent, const sfs_column 
         sfs_fixed *node = add(growing, parent, SFS_FIXED_COLUMN, name);
         if (!node)
             return false;
+        node->table = table;
         node->column = column;
         node->form = form;
     }
@@ -70,9 +72,21 @@ static bool add_column(struct growing *growing, size_t parent, const sfs_column 
 static bool add_table(struct growing *growing, size_t parent, const sfs_table *table)
 {
     for (size_t i = 0; i < table->column_count; i++)
-        if (!add_column(growing, parent, &table->columns[i]))
+        if (!add_column(growing, parent, table, &table->columns[i]))
             return false;
     return true;
+}
+
+/* The whole table as one file, where the lengths of its lines are known without reading them. */
+static bool add_csv(struct growing *growing, size_t parent, const char *name,
+                    const sfs_table *table)
+{
+    if (!table->lines)
+        return true;
+    sfs_fixed *node = add(growing, parent, SFS_FIXED_CSV, name);
+    if (node)
+        node->table = table;
+    return node;
 }
 
 static bool add_matrix(struct growing *growing, size_t parent, const sfs_matrix *matrix)
@@ -129,6 +143,8 @@ static bool add_root(struct growing *growing)
     bool raw = collection->has_raw_var || sfs_collection_matrix(collection, "raw/X");
     return add_own(growing) && add(growing, 0, SFS_FIXED_DIRECTORY, "obs") &&
            add(growing, 0, SFS_FIXED_DIRECTORY, "var") &&
+           add_csv(growing, 0, "obs.csv", &collection->obs) &&
+           add_csv(growing, 0, "var.csv", &collection->var) &&
            (!collection->has_obsm || add(growing, 0, SFS_FIXED_DIRECTORY, "obsm")) &&
            (!sfs_collection_matrix(collection, "X") || add(growing, 0, SFS_FIXED_DIRECTORY, "X")) &&
            (!has_layers(collection) || add(growing, 0, SFS_FIXED_DIRECTORY, "layers")) &&
@@ -162,7 +178,8 @@ static bool add_children(struct growing *growing, size_t index)
                           sfs_collection_matrix(collection, in_root ? "X" : "raw/X"));
     return (!sfs_collection_matrix(collection, "raw/X") ||
             add(growing, index, SFS_FIXED_DIRECTORY, "X")) &&
-           (!collection->has_raw_var || add(growing, index, SFS_FIXED_DIRECTORY, "var"));
+           (!collection->has_raw_var || (add(growing, index, SFS_FIXED_DIRECTORY, "var") &&
+                                         add_csv(growing, index, "var.csv", &collection->raw_var)));
 }
 
 static int compare(const void *a, const void *b)

@@ -6,6 +6,7 @@
 
 #include "batch/column_file.h"
 #include "batch/csr_file.h"
+#include "batch/csv_file.h"
 
 typedef enum sfs_fixed_kind {
     SFS_FIXED_DIRECTORY,
@@ -15,6 +16,7 @@ typedef enum sfs_fixed_kind {
     SFS_FIXED_STATS,     /* .shufflefs/stats.json */
     SFS_FIXED_VIEW_JSON, /* view.json of a view */
     SFS_FIXED_COLUMN,
+    SFS_FIXED_CSV,
     SFS_FIXED_MATRIX,
 } sfs_fixed_kind;
 
@@ -23,6 +25,7 @@ typedef struct sfs_fixed {
     size_t parent, first_child,
         child_count; /* children of a directory stand together, sorted by name */
     char name[SFS_NAME_MAX + 1];
+    const sfs_table *table;   /* borrowed: of a column's file, or of its own */
     const sfs_column *column; /* borrowed; with form: a column's file */
     sfs_column_form form;
     const sfs_matrix *matrix; /* borrowed; with array: a matrix's file */

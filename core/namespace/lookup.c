@@ -14,10 +14,9 @@
 static const struct {
     const char *suffix;
     sfs_address_kind kind;
-} batch_names[] = {{".csr", SFS_ADDRESS_CSR},
-                   {".npz", SFS_ADDRESS_NPZ},
-                   {".npy", SFS_ADDRESS_NPY},
-                   {"", SFS_ADDRESS_BATCH_DIR}};
+} batch_names[] = {{".csr", SFS_ADDRESS_CSR},         {".npz", SFS_ADDRESS_NPZ},
+                   {".npy", SFS_ADDRESS_NPY},         {".h5ad", SFS_ADDRESS_H5AD},
+                   {".obs.csv", SFS_ADDRESS_OBS_CSV}, {"", SFS_ADDRESS_BATCH_DIR}};
 
 static sfs_status take_text(sfs_tree *tree, sfs_name_kind kind, const char *name, sfs_node *out,
                             sfs_error *error)
@@ -67,7 +66,8 @@ static sfs_status lookup_spelled(sfs_tree *tree, const char *name, sfs_node *out
 }
 
 /* The slot of a named view is that of its definition: a name that is given to another view while it
- * is in use does not change what is in use. */
+ * is in use does not change what is in use. It suited the collection when it was added: where it
+ * does not, it is damaged. */
 static sfs_status lookup_named(sfs_tree *tree, const char *name, sfs_node *out, sfs_error *error)
 {
     sfs_view *view;
@@ -78,7 +78,10 @@ static sfs_status lookup_named(sfs_tree *tree, const char *name, sfs_node *out, 
                             ? sfs_fail_memory(error)
                             : take_view(tree, slot_name, view, out, error);
     sfs_view_free(view);
-    return no_entry(status);
+    if (status != -EINVAL)
+        return status;
+    sfs_error_prefix(error, "views/%s.json: ", name);
+    return -EIO;
 }
 
 static bool lookup_epoch(const sfs_place *parent, const char *name, sfs_node *out)

@@ -209,6 +209,8 @@ static sfs_status measure(const sfs_collection *collection, struct measuring *me
     SFS_TRY(sfs_parallel(&collection->files, sample->batches, workers, measure_batch, measuring,
                          error));
     summarise(measuring->bits, sample->batches, out);
+    if (sample->batch_rows > measuring->rows->count)
+        return 0; /* drawn with replacement */
     return sfs_entropy_ideal_of(measuring->total, measuring->categories, sample->batch_rows,
                                 &out->ideal, error);
 }

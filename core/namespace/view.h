@@ -7,6 +7,7 @@
 
 #include "order/deal.h"
 #include "order/order.h"
+#include "select/split.h"
 #include "shufflefs/view.h"
 #include "store/value_type.h"
 
@@ -29,12 +30,6 @@ typedef enum sfs_tail_key {
     SFS_TAIL_OF_ORDER, /* even, or keep where order=sequential */
     SFS_TAIL_GIVEN,    /* this one and the next: + sfs_tail */
 } sfs_tail_key;
-
-typedef enum sfs_split_method_key {
-    SFS_SPLIT_HASH,
-    SFS_SPLIT_EXACT,
-    SFS_SPLIT_STOCHASTIC,
-} sfs_split_method_key;
 
 /* The keys whose values are kept as they are spelled. */
 typedef enum sfs_text_key {
@@ -62,7 +57,7 @@ struct sfs_view {
     uint64_t epoch_size; /* 0: as many as there are rows */
     int order;           /* sfs_order_kind */
     int tail;            /* sfs_tail_key */
-    int split_method;    /* sfs_split_method_key */
+    int split_method;    /* sfs_split_method */
     int value_type;      /* of sfs_value_types; SFS_VALUE_TYPES: that of the matrix */
     int index_size;      /* bytes: 4 (int32), 8 (int64) or 2 (uint16) */
     int lossy;           /* 1: values that do not fit value_type become the nearest that do */

@@ -67,25 +67,6 @@ static sfs_status set_pair(sfs_view *view, char *pair, bool *seen, sfs_error *er
     return 0;
 }
 
-sfs_status sfs_view_name_parse(const char *name, sfs_view **out, sfs_error *error)
-{
-    bool seen[SFS_VIEW_KEYS] = {false};
-    if (*name != '@' || strlen(name) > SFS_VIEW_NAME_MAX)
-        return sfs_fail(error, -EINVAL, "expected @key=value,key=value of at most %d bytes",
-                        SFS_VIEW_NAME_MAX);
-    SFS_AUTO_FREE char *text = strdup(name + 1);
-    if (!text)
-        return sfs_fail_memory(error);
-    SFS_TRY(sfs_view_new(out, error));
-    sfs_status status = 0;
-    char *rest = *text ? text : NULL;
-    for (char *pair; !status && (pair = strsep(&rest, ","));)
-        status = set_pair(*out, pair, seen, error);
-    if (status)
-        sfs_view_free(*out);
-    return status;
-}
-
 static void encode(FILE *out, const char *value)
 {
     for (const unsigned char *at = (const unsigned char *)value; *at; at++) {
@@ -121,4 +102,39 @@ char *sfs_view_name(const sfs_view *view)
         return NULL;
     }
     return name;
+}
+
+/* Other spellings are links to the canonical name, which may be longer. */
+static sfs_status check_length(const sfs_view *view, sfs_error *error)
+{
+    SFS_AUTO_FREE char *name = sfs_view_name(view);
+    if (!name)
+        return sfs_fail_memory(error);
+    if (strlen(name) <= SFS_VIEW_NAME_MAX)
+        return 0;
+    return sfs_fail(error, -EINVAL,
+                    "expected @key=value,key=value of at most %d bytes, found %zu with %%XX where "
+                    "it is needed: give the view a name (mkshufflefs view add)",
+                    SFS_VIEW_NAME_MAX, strlen(name));
+}
+
+sfs_status sfs_view_name_parse(const char *name, sfs_view **out, sfs_error *error)
+{
+    bool seen[SFS_VIEW_KEYS] = {false};
+    if (*name != '@' || strlen(name) > SFS_VIEW_NAME_MAX)
+        return sfs_fail(error, -EINVAL, "expected @key=value,key=value of at most %d bytes",
+                        SFS_VIEW_NAME_MAX);
+    SFS_AUTO_FREE char *text = strdup(name + 1);
+    if (!text)
+        return sfs_fail_memory(error);
+    SFS_TRY(sfs_view_new(out, error));
+    sfs_status status = 0;
+    char *rest = *text ? text : NULL;
+    for (char *pair; !status && (pair = strsep(&rest, ","));)
+        status = set_pair(*out, pair, seen, error);
+    if (!status)
+        status = check_length(*out, error);
+    if (status)
+        sfs_view_free(*out);
+    return status;
 }

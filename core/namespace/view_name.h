@@ -16,7 +16,8 @@
 enum { SFS_VIEW_NAME_MAX = 1023 };
 
 /* Reads a name, with its `@`, into a view that the caller frees. EINVAL with a sentence: an unknown
- * key, a key twice, a value that is none, a key that is not for paths. */
+ * key, a key twice, a value that is none, a key that is not for paths, a view whose
+ * canonical name is too long. */
 sfs_status sfs_view_name_parse(const char *name, sfs_view **out, sfs_error *error);
 
 /* The canonical name, malloc'ed; NULL when out of memory. */

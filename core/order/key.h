@@ -7,6 +7,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What a key is for, its fifth word after version, seed, epoch and number of rows: streams never
+ * share keys. Those of splits have epoch 0. */
+enum sfs_stream {
+    SFS_STREAM_ROWS = 1,
+    SFS_STREAM_BLOCKS = 2,
+    SFS_STREAM_WINDOW = 3,
+    SFS_STREAM_DRAW = 4,        /* a draw with replacement */
+    SFS_STREAM_BATCH_CLASS = 5, /* the class of a batch of one class */
+    SFS_STREAM_SPLIT_VALUE = 6, /* where a name, or the value of a group, falls in [0, 1) */
+    SFS_STREAM_SPLIT_ROWS = 7,  /* the permutation whose pieces are the parts */
+    SFS_STREAM_SPLIT_ROUND = 8, /* the uniform number of stochastic rounding */
+};
+
 static inline uint64_t sfs_splitmix(uint64_t x)
 {
     x += UINT64_C(0x9E3779B97F4A7C15);

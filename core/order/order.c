@@ -3,9 +3,6 @@
 
 #include "order/key.h"
 
-/* What a key is for: streams never share keys. */
-enum { STREAM_ROWS = 1, STREAM_BLOCKS = 2, STREAM_WINDOW = 3 };
-
 static uint64_t stream_key(const sfs_order_spec *spec, uint64_t stream)
 {
     return sfs_key((const uint64_t[]){SFS_ORDER_VERSION, spec->seed, spec->epoch, spec->n, stream},
@@ -15,7 +12,7 @@ static uint64_t stream_key(const sfs_order_spec *spec, uint64_t stream)
 static uint64_t window_key(const sfs_order_spec *spec, uint64_t window_index)
 {
     return sfs_key((const uint64_t[]){SFS_ORDER_VERSION, spec->seed, spec->epoch, spec->n,
-                                      STREAM_WINDOW, window_index},
+                                      SFS_STREAM_WINDOW, window_index},
                    6);
 }
 
@@ -23,11 +20,12 @@ sfs_status sfs_order_open(sfs_order *order, const sfs_order_spec *spec, sfs_erro
 {
     *order = (sfs_order){.spec = *spec, .window_index = UINT64_MAX};
     if (spec->kind == SFS_ORDER_SHUFFLE)
-        return sfs_permutation_open(&order->rows, spec->n, stream_key(spec, STREAM_ROWS), error);
+        return sfs_permutation_open(&order->rows, spec->n, stream_key(spec, SFS_STREAM_ROWS),
+                                    error);
     if (spec->kind == SFS_ORDER_SEQUENTIAL || !spec->n)
         return 0;
     uint64_t blocks = (spec->n - 1) / spec->block_size + 1;
-    SFS_TRY(sfs_permutation_open(&order->rows, blocks, stream_key(spec, STREAM_BLOCKS), error));
+    SFS_TRY(sfs_permutation_open(&order->rows, blocks, stream_key(spec, SFS_STREAM_BLOCKS), error));
     order->short_rows = spec->n - (blocks - 1) * spec->block_size;
     order->short_at = sfs_permutation_inverse(&order->rows, blocks - 1);
     return 0;

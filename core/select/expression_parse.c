@@ -157,20 +157,15 @@ static sfs_status parse_val(struct parser *parser, sfs_node *node, sfs_error *er
     return expect(parser, ")", error);
 }
 
-static sfs_status fail_dotted(struct parser *parser, const sfs_node *node, sfs_error *error)
+/* A name with dots, such as RNA_snn_res.0.8; the next token is its first piece. */
+static sfs_status fail_dotted(const struct parser *parser, sfs_error *error)
 {
-    size_t past = node->past;
-    while (next_is(parser, ".")) {
-        SFS_TRY(skip(parser, error));
-        if (parser->token.kind == SFS_TOKEN_NAME) {
-            past = parser->token.past;
-            SFS_TRY(skip(parser, error));
-        }
-    }
-    sfs_bytes name = {node->text.bytes, past - node->first};
-    return sfs_source_fail(parser->source, node->first, error,
-                           "expected attr(%s) for a name that has a dot, found it bare",
-                           sfs_bytes_show(name).text);
+    static const char ends[] = " \t\n\r\f\v\"'()[]{},;:=!<>+-*/%&|^~@#\\";
+    const char *name = parser->source->text + parser->token.first;
+    return sfs_source_fail(
+        parser->source, parser->token.first, error,
+        "expected attr(%s) for a name that has a dot, found it bare",
+        sfs_bytes_show((sfs_bytes){(const uint8_t *)name, strcspn(name, ends)}).text);
 }
 
 /* A column, a constant with a name, attr or val. */
@@ -180,6 +175,8 @@ static sfs_status parse_name(struct parser *parser, sfs_node **out, sfs_error *e
     for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
         if (next_is(parser, reserved[i]))
             return fail_value(parser, error);
+    if (parser->source->text[parser->token.past] == '.')
+        return fail_dotted(parser, error);
     SFS_TRY(new_node(parser, SFS_NODE_COLUMN, out, error));
     sfs_node *node = *out;
     sfs_token name = parser->token;
@@ -203,7 +200,7 @@ static sfs_status parse_name(struct parser *parser, sfs_node **out, sfs_error *e
                                "%s",
                                sfs_source_show(parser->source, name.first, name.past).text);
     }
-    return next_is(parser, ".") ? fail_dotted(parser, node, error) : 0;
+    return 0;
 }
 
 static sfs_status parse_atom(struct parser *parser, sfs_node **out, sfs_error *error)

@@ -10,7 +10,8 @@ typedef struct sfs_gene_set {
     uint32_t count;      /* columns of the view */
     uint32_t stored;     /* columns of the matrix */
     int32_t *column_of;  /* owned: the view's column of each stored one, or -1 */
-    uint8_t *chosen;     /* owned: 1 where column_of has a column, else 0; one 0 more behind them */
+    uint8_t *chosen;     /* owned: 1 where column_of has a column, else 0: smaller than that, and so
+                            nearer in the caches; one 0 more behind them */
     uint32_t *stored_of; /* owned: the stored column of each of the view's */
     bool ascending;      /* stored_of ascends: columns keep their order */
 } sfs_gene_set;
@@ -30,8 +31,8 @@ void sfs_gene_set_close(sfs_gene_set *set);
 /* Bytes of memory that the set holds. */
 uint64_t sfs_gene_set_memory(const sfs_gene_set *set);
 
-/* 1 for a stored column that is one of the view's, else 0; any number will do, as what is read from
- * a file may be any. Smaller than column_of, and so nearer in the caches. */
+/* 1 for a stored column that is one of the view's, else 0; any number will do, as bytes of a file
+ * may be any. */
 static inline uint8_t sfs_gene_set_has(const sfs_gene_set *set, uint32_t stored)
 {
     return set->chosen[stored < set->stored ? stored : set->stored];

@@ -94,7 +94,9 @@ sfs_status sfs_row_numbers_read(const char *bytes, size_t size, uint64_t limit, 
         return sfs_fail_memory(error);
     sfs_status status = array ? read_array(bytes, size, limit, *rows, count, error)
                               : read_lines(bytes, size, limit, *rows, count, error);
-    if (status)
+    if (status) {
         free(*rows);
+        *rows = NULL;
+    }
     return status;
 }

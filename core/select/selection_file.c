@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "select/selection_file.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -173,4 +175,49 @@ sfs_status sfs_selection_keep(const char *directory, const sfs_selection_key *ke
     unlinkat(parent, temporary, 0);
     return sfs_fail(error, status, "%s/%s: cannot write this file: %s", directory, name,
                     strerror(-status));
+}
+
+struct kept_files {
+    uint64_t bytes;
+    struct timespec oldest; /* of `name` */
+    char name[NAME_MAX + 1];
+};
+
+/* What there is, and which of it is the oldest. */
+static struct kept_files list_files(DIR *directory)
+{
+    struct kept_files files = {.oldest.tv_sec = INT64_MAX};
+    struct stat stat;
+    rewinddir(directory);
+    for (struct dirent *entry; (entry = readdir(directory));) {
+        if (fstatat(dirfd(directory), entry->d_name, &stat, AT_SYMLINK_NOFOLLOW) ||
+            !S_ISREG(stat.st_mode))
+            continue;
+        files.bytes += (uint64_t)stat.st_size;
+        if (stat.st_mtim.tv_sec < files.oldest.tv_sec ||
+            (stat.st_mtim.tv_sec == files.oldest.tv_sec &&
+             stat.st_mtim.tv_nsec < files.oldest.tv_nsec)) {
+            files.oldest = stat.st_mtim;
+            strcpy(files.name, entry->d_name);
+        }
+    }
+    return files;
+}
+
+bool sfs_selection_make_room(const char *path, uint64_t bytes)
+{
+    int fd = open_directory(path);
+    DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
+    if (!directory) {
+        if (fd >= 0)
+            close(fd);
+        return false;
+    }
+    for (;;) {
+        struct kept_files files = list_files(directory);
+        if (files.bytes <= bytes || unlinkat(dirfd(directory), files.name, 0))
+            break;
+    }
+    closedir(directory);
+    return true;
 }

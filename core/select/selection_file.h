@@ -25,4 +25,8 @@ bool sfs_selection_find(const char *directory, const sfs_selection_key *key, sfs
 sfs_status sfs_selection_keep(const char *directory, const sfs_selection_key *key,
                               const sfs_row_set *set, sfs_error *error);
 
+/* Removes the files that were kept longest ago, until those in the directory take at most so many
+ * bytes. False where it cannot be read. */
+bool sfs_selection_make_room(const char *directory, uint64_t bytes);
+
 #endif

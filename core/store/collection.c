@@ -18,7 +18,7 @@ static const char checksum_key[] = "\"checksum\"";
 
 /* The last member of collection.json is "checksum": XXH3-64, in hexadecimal, of all bytes before
  * that key. */
-static sfs_status check_checksum(const char *text, size_t size, sfs_error *error)
+static sfs_status check_checksum(const char *text, size_t size, uint64_t *out, sfs_error *error)
 {
     const char *key = NULL;
     char expected[2 + 16 + 1];
@@ -27,8 +27,8 @@ static sfs_status check_checksum(const char *text, size_t size, sfs_error *error
         key = at;
     if (!key)
         return sfs_fail(error, -EBADMSG, "expected a \"checksum\", found none");
-    snprintf(expected, sizeof expected, "\"%016" PRIx64 "\"",
-             XXH3_64bits(text, (size_t)(key - text)));
+    *out = XXH3_64bits(text, (size_t)(key - text));
+    snprintf(expected, sizeof expected, "\"%016" PRIx64 "\"", *out);
     const char *value = key + sizeof checksum_key - 1;
     while (*value == ':' || *value == ' ')
         value++;
@@ -224,7 +224,7 @@ static sfs_status open_described(sfs_collection *collection, sfs_error *error)
     size_t size = 0;
     json_error_t json_error;
     SFS_TRY(read_description(collection, &text, &size, error));
-    SFS_TRY(check_checksum(text, size, error));
+    SFS_TRY(check_checksum(text, size, &collection->checksum, error));
     json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &json_error);
     if (!root)
         return sfs_fail(error, -EBADMSG, "expected JSON, found at line %d: %s", json_error.line,

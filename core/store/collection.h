@@ -15,6 +15,7 @@ enum { SFS_FORMAT_VERSION = 1 };
 struct sfs_collection {
     sfs_map_set files; /* owned */
     struct stat stat;  /* of collection.json */
+    uint64_t checksum; /* of collection.json */
     uint64_t rows, variables, generation;
     sfs_table obs, var, raw_var, obsm;
     bool has_raw_var, has_obsm;

@@ -94,7 +94,12 @@ sfs_status sfs_map_set_add(sfs_map_set *set, const char *name, uint64_t size, sf
     if (bytes == MAP_FAILED)
         return sfs_fail(error, -errno, "%s/%s: cannot map %" PRIu64 " bytes: %s", set->path, name,
                         size, strerror(errno));
-    madvise(bytes, size, set->mode == SFS_MAP_HUGE ? MADV_HUGEPAGE : MADV_RANDOM);
+    static const int advice[] = {
+        [SFS_MAP_HUGE] = MADV_HUGEPAGE,
+        [SFS_MAP_PAGES] = MADV_RANDOM,
+        [SFS_MAP_IN_ORDER] = MADV_SEQUENTIAL,
+    };
+    madvise(bytes, size, advice[set->mode]);
     if (set->mode == SFS_MAP_PAGES)
         posix_fadvise(fd, 0, 0, POSIX_FADV_NOREUSE); /* heeded from Linux 6.3 on */
     *map = (sfs_map){.name = owned_name, .fd = fd, .bytes = bytes, .size = size};
@@ -104,6 +109,12 @@ sfs_status sfs_map_set_add(sfs_map_set *set, const char *name, uint64_t size, sf
     owned_name = NULL;
     map = NULL;
     return 0;
+}
+
+void sfs_map_set_drop(const sfs_map_set *set)
+{
+    for (size_t i = 0; i < set->count; i++)
+        madvise((void *)(uintptr_t)set->maps[i]->bytes, set->maps[i]->size, MADV_DONTNEED);
 }
 
 sfs_status sfs_map_check_size(const sfs_map *map, sfs_error *error)

@@ -21,6 +21,8 @@ typedef enum sfs_map_mode {
      * given up as if it had been read once, however often it was: else those that were asked for,
      * and are read next, go first. */
     SFS_MAP_PAGES,
+    /* Files are read once, from the front to the back. */
+    SFS_MAP_IN_ORDER,
 } sfs_map_mode;
 
 /* One mapped file. Immutable but for `verified`, whose bits any thread may set. */
@@ -53,6 +55,10 @@ sfs_status sfs_map_set_add(sfs_map_set *set, const char *name, uint64_t size, sf
 
 /* The map that contains address, or NULL. Safe in a signal handler. */
 const sfs_map *sfs_map_set_find(const sfs_map_set *set, const void *address);
+
+/* Gives the memory of all maps back to the kernel, which may keep it as its cache; what is read
+ * next is mapped anew. */
+void sfs_map_set_drop(const sfs_map_set *set);
 
 /* From now on, pages of map are checked against these sums in sums_map, which outlives map. */
 sfs_status sfs_map_cover(sfs_map *map, const sfs_map *sums_map, const uint32_t *sums,

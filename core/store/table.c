@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "store/lines.h"
+
 sfs_status sfs_strings_line(const sfs_strings *strings, uint64_t i, const uint8_t **line,
                             uint64_t *length, sfs_error *error)
 {
@@ -42,6 +44,68 @@ void sfs_strings_unescape(const uint8_t *line, uint64_t length, uint64_t skip, u
         if (at >= skip)
             out[at - skip] = byte;
     }
+}
+
+uint64_t sfs_strings_hash(const uint8_t *line, uint64_t length)
+{
+    const uint8_t *end = line + length - 1, *escape = memchr(line, '\\', length - 1);
+    if (!escape)
+        return sfs_hash(0, line, length - 1);
+    XXH3_state_t state;
+    XXH3_64bits_reset(&state);
+    for (const uint8_t *at = line; at < end; at = escape + 2) {
+        uint8_t byte;
+        escape = memchr(at, '\\', (size_t)(end - at));
+        if (!escape || escape + 1 == end)
+            escape = end;
+        XXH3_64bits_update(&state, at, (size_t)(escape - at));
+        if (escape == end)
+            break;
+        sfs_strings_unescape(escape, 3, 0, &byte, 1);
+        XXH3_64bits_update(&state, &byte, 1);
+    }
+    return XXH3_64bits_digest(&state);
+}
+
+size_t sfs_column_find_part(const sfs_column *column, uint64_t row, size_t likely)
+{
+    const sfs_column_part *part = &column->parts[likely];
+    if (row >= part->first_row && row - part->first_row < part->rows)
+        return likely;
+    size_t low = 0, high = column->part_count; /* first_row(low) <= row < first_row(high) */
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (column->parts[middle].first_row <= row)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static sfs_status check_strings(const sfs_strings *strings, sfs_error *error)
+{
+    SFS_TRY(sfs_map_check_size(strings->offsets.map, error));
+    return sfs_map_check_size(strings->text.map, error);
+}
+
+sfs_status sfs_parts_check_sizes(const sfs_parts_read *read, const sfs_column *column,
+                                 sfs_error *error)
+{
+    for (size_t i = 0; i < column->part_count; i++) {
+        const sfs_column_part *part = &column->parts[i];
+        if (!(read->bits >> i % 64 & 1))
+            continue;
+        if (column->kind == SFS_COLUMN_STRING)
+            SFS_TRY(check_strings(&part->strings, error));
+        else
+            SFS_TRY(sfs_map_check_size(part->values.map, error));
+        if (column->nullable)
+            SFS_TRY(sfs_map_check_size(part->mask.map, error));
+    }
+    if (column->kind != SFS_COLUMN_CATEGORICAL || !read->bits)
+        return 0;
+    return check_strings(&column->categories, error);
 }
 
 static sfs_status open_strings(const sfs_files *files, const json_t *object, uint64_t count,
@@ -176,6 +240,7 @@ sfs_status sfs_table_open(const sfs_files *files, const json_t *object, const ui
             return status;
         }
     }
+    SFS_TRY(sfs_lines_open(files, object, part_rows, part_count, out, error));
     if (out->has_index && (!i || out->columns[0].kind != SFS_COLUMN_STRING))
         return sfs_fail(error, -EBADMSG, "expected strings as column 0, the index");
     return 0;
@@ -188,5 +253,6 @@ void sfs_table_close(sfs_table *table)
         free(table->columns[i].name);
     }
     free(table->columns);
+    free(table->lines);
     *table = (sfs_table){0};
 }

@@ -27,6 +27,9 @@ uint64_t sfs_strings_size(const uint8_t *line, uint64_t length);
 void sfs_strings_unescape(const uint8_t *line, uint64_t length, uint64_t skip, uint8_t *out,
                           uint64_t room);
 
+/* sfs_hash64 of the string of an escaped line. */
+uint64_t sfs_strings_hash(const uint8_t *line, uint64_t length);
+
 typedef enum sfs_column_kind {
     SFS_COLUMN_NUMBER,
     SFS_COLUMN_CATEGORICAL,
@@ -54,11 +57,39 @@ typedef struct sfs_column {
     size_t part_count;
 } sfs_column;
 
+/* The part that has row < rows of the column. `likely` is tried first. */
+size_t sfs_column_find_part(const sfs_column *column, uint64_t row, size_t likely);
+
+/* Which parts one operation read, of columns that are cut alike. */
+typedef struct sfs_parts_read {
+    uint64_t bits; /* bit p % 64: part p was read */
+} sfs_parts_read;
+
+static inline void sfs_parts_note(sfs_parts_read *read, size_t part)
+{
+    read->bits |= UINT64_C(1) << part % 64;
+}
+
+/* sfs_map_check_size of the files of those parts, and of the categories. */
+sfs_status sfs_parts_check_sizes(const sfs_parts_read *read, const sfs_column *column,
+                                 sfs_error *error);
+
+/* Where the lines of CSV of a part's rows lie, one after another: row r of the part behind
+ * bases[r / 64] + deltas[r] bytes. */
+typedef struct sfs_lines_part {
+    uint64_t first_row, rows;
+    uint64_t bytes, bytes_before; /* of the part, and of all before it */
+    sfs_array bases;              /* uint64 */
+    sfs_array deltas;             /* uint32 */
+} sfs_lines_part;
+
 typedef struct sfs_table {
     uint64_t rows;
     bool has_index;      /* then columns[0] is it, named _index */
     sfs_column *columns; /* owned */
     size_t column_count;
+    sfs_lines_part *lines; /* owned: a part for each of the columns'; NULL: not stored */
+    size_t part_count;
 } sfs_table;
 
 /* Opens the table described by `object`; part p has part_rows[p] rows. On failure the caller still

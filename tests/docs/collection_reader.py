@@ -47,6 +47,7 @@ class Collection:
     description: dict
     matrices: dict = field(default_factory=dict)
     tables: dict = field(default_factory=dict)         # name -> (has_index, [Column])
+    lines: dict = field(default_factory=dict)          # name -> where the lines of CSV begin, and where the last one ends
 
 
 def unique(pairs):
@@ -131,6 +132,9 @@ def read(path):
     for name, table in description["tables"].items():
         parts = shard_rows if name in ("obs", "obsm") else [variables[name]]
         collection.tables[name] = read_table(files, table, variables[name], parts)
+        if "csv" in table:
+            require(name != "obsm" and table["csv"]["version"] == 1, name, "csv")
+            collection.lines[name] = read_lines(files, table["csv"]["parts"], parts)
         for column in table["columns"]:
             require(("columns" in column) == (name == "obsm"), name, column["name"], "has columns or has none")
 
@@ -275,6 +279,18 @@ def read_column(files, column, parts):
     codes = np.concatenate([files.array(part["values"], "<i4", n) for part, n in both])
     require((codes >= -1).all() and (codes < len(categories)).all(), column["name"], "codes")
     return Column(column["name"], kind, codes, ordered=column["ordered"], categories=categories)
+
+
+def read_lines(files, described, parts):
+    require(len(described) == len(parts), "parts of csv")
+    begins, total = [], 0
+    for part, n in zip(described, parts):
+        bases, deltas = files.array(part["bases"], "<u8", -(-n // 64)), files.array(part["deltas"], "<u4", n)
+        begins += [total + int(bases[r // 64]) + int(deltas[r]) for r in range(n)]
+        total += count(part["bytes"], 2**59)
+    begins.append(total)
+    require(begins[0] == 0 and all(a < b for a, b in zip(begins, begins[1:])), "lines do not follow one another")
+    return begins
 
 
 def read_strings(files, where, n):

@@ -15,6 +15,8 @@ import pytest
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / folder) for folder in ("reference", "docs")]
 
 import harness  # noqa: E402  (after the path, as all modules here)
+import views_long  # noqa: E402
+import views_model  # noqa: E402
 
 hypothesis.settings.register_profile(
     "mounts", deadline=None, derandomize=True, print_blob=True,
@@ -74,3 +76,26 @@ def mountpoint(tmp_path):
 def cat():
     """cat(collection, path, **options) -> the bytes that `shufflefs --cat` writes."""
     return harness.cat
+
+
+@pytest.fixture(scope="session")
+def cells(convert, tmp_path_factory):
+    """(collection, views_model.Cells): what the tests of views are about."""
+    path = tmp_path_factory.mktemp("cells") / "cells.h5ad"
+    views_model.write_cells(path)
+    return convert(path), views_model.Cells(path)
+
+
+@pytest.fixture(scope="session")
+def cells_mount(cells, mount):
+    """A mount of it with all defaults."""
+    with mount(cells[0]) as mounted:
+        yield mounted
+
+
+@pytest.fixture(scope="session")
+def long(convert, tmp_path_factory):
+    """(collection, u, v): two million rows without entries, and the columns of obs."""
+    path = tmp_path_factory.mktemp("long") / "long.h5ad"
+    u, v = views_long.write_long(path)
+    return convert(path), u, v

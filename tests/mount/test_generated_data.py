@@ -53,6 +53,6 @@ def test_only_what_there_is(corpus, convert, mount):
     with mount(convert(corpus["raw_is_an_empty_group"])) as mounted:
         assert not {"raw", "layers"} & set(mounted.list())
     with mount(convert(corpus["csr_csc_dense_raw_and_layers"])) as mounted:
-        assert {"raw", "layers", "X", "obs", "var", "rows", "README.txt", "dataset.json", "epoch_0"} <= set(mounted.list())
+        assert {"raw", "layers", "X", "obs", "var", "obs.csv", "var.csv", "rows", "README.txt", "dataset.json", "epoch_0"} <= set(mounted.list())
         assert sorted(mounted.list("layers")) == ["100%25", "scaled", "spliced", "with space"]
-        assert sorted(mounted.list("raw")) == ["X", "var"]
+        assert sorted(mounted.list("raw")) == ["X", "var", "var.csv"]

@@ -99,6 +99,29 @@ def test_against_the_batches(name, collection, mount):
             assert found["batch_entropy"] == pytest.approx({"mean": np.mean(each), "sd": np.std(each, ddof=1), "min": np.min(each)}, abs=1e-7)
 
 
+DRAWN = {"balance": {"balance": "skewed", "batch_size": 100}, "pure": {"pure": "plate", "batch_size": 64, "world_size": 3},
+         "more than there are": {"balance": "plate", "epoch_size": 50 * ROWS, "batch_size": 2 * ROWS, "where": 'skewed == "c4"'}}
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_drawn_with_replacement(name, collection, mount):
+    """Entropies are those of the batches; what would be by chance is not told."""
+    options = DRAWN[name]
+    with mount(collection, **options) as mounted:
+        quality = read(mounted, "epoch_1/quality.json")
+        world, size = options.get("world_size", 1), options["batch_size"]
+        batches = sample_of(quality, options.get("epoch_size", ROWS) // (world * size))
+        rows = [np.load(mounted / f"epoch_1/rank_{r}/batch_{k}/rows.npy") for r, k in batches]
+    assert quality["with_replacement"] is True and all(len(each) == size for each in rows)
+    assert {each for name in ("coverage", "neighbour_pairs", "next_epoch") for each in quality[name].values()} == {None}
+    for column, codes in columns_of(np.random.default_rng(5)).items():
+        found, each = quality["columns"][column], [bits(codes[batch]) for batch in rows]
+        assert found["batch_entropy"] == pytest.approx({"mean": np.mean(each), "sd": np.std(each, ddof=1), "min": np.min(each)}, abs=1e-7)
+        assert found["ideal"] == {"mean": None, "sd": None} and found["z"] is None
+    if name == "pure":
+        assert quality["columns"]["plate"]["batch_entropy"]["mean"] == 0
+
+
 def listed_rows(mounted, world):
     """Rows of all batches of an epoch."""
     found = []
@@ -306,7 +329,7 @@ def test_damage(convert, mount, tmp_path):
     """A damaged column is an input/output error with its file's name in the log, and no wrong number."""
     write(tmp_path / "a.h5ad", {"c": np.arange(5000) % 3}, 5000)
     shutil.copytree(convert(tmp_path / "a.h5ad"), tmp_path / "b.sfs")
-    damaged = [path for path in (tmp_path / "b.sfs").iterdir() if path.suffix == ".npy" and path.stat().st_size == 128 + 4 * 5000 and "obs" in path.name]
+    damaged = [path for path in (tmp_path / "b.sfs").iterdir() if path.suffix == ".npy" and path.stat().st_size == 128 + 4 * 5000 and "values" in path.name]
     assert len(damaged) == 1
     blob = bytearray(damaged[0].read_bytes())
     blob[9000] ^= 1

@@ -4,7 +4,7 @@
 It shares nothing with the C library. It is strict: whatever the format fixes (alignment, zero gaps, where the file
 ends, dtypes, sorted indices) is checked, so that reading a file here also shows that the file is well formed.
 """
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -32,6 +32,7 @@ class Batch:
     seed: int
     repeated: int
     order_version: int
+    columns: dict = field(default_factory=dict)     # the other sections by name, in their order
 
     def row(self, i):
         """(columns, values) of the i-th row of the batch."""
@@ -63,12 +64,13 @@ def parse(blob):
         if i == 0:
             require(section.offset == header, "first section at", section.offset, "not at", header)
     require(end == len(blob), "sections end at", end, "file at", len(blob))
+    require(tuple(sections)[:4] == FIXED, "the first sections are", *tuple(sections)[:4])
     for word, name in zip(words[6:10], FIXED):
-        require(name in sections, "no section", name)
         require(sections[name].offset == word, name, "is at", sections[name].offset, "the header says", word)
 
     batch = Batch(n_rows, n_cols, nnz, *(sections[name].array for name in FIXED),
-                  *(int(w) for w in words[10:13]), int(words[13:14].view("<u8")[0]), int(words[14]), int(words[15]))
+                  *(int(w) for w in words[10:13]), int(words[13:14].view("<u8")[0]), int(words[14]), int(words[15]),
+                  {name: section.array for name, section in sections.items() if name not in FIXED})
     _check_arrays(batch)
     return batch
 
@@ -97,6 +99,9 @@ def _section(blob, at, end):
 
 
 def _check_arrays(batch):
+    for name, array in batch.columns.items():
+        require(name.startswith(("obs/", "obsm/")) and len(name.encode()) <= 95, "a section named", name)
+        require(len(array) == batch.n_rows, name, "has", len(array), "rows")
     index = np.dtype("<i8") if batch.nnz >= 2**31 else np.dtype("<i4")
     require(batch.indptr.dtype == index, "indptr is", batch.indptr.dtype)
     require(batch.indices.dtype in (index, np.dtype("<i8"), np.dtype("<u2")), "indices are", batch.indices.dtype)

@@ -2,15 +2,18 @@
 /* Reads files of chosen rows, for a test that compares them with a model. Opens the collection that
  * is its argument, and reads lines of
  *   KIND TABLE COLUMN ROWS
- * (KIND: npy, mask; TABLE: obs, var, raw_var, obsm; COLUMN: its place in the table; ROWS: numbers
- * with commas, FIRST+COUNT for a run, or - for none). Answers each with the file's size, as 8
- * bytes, and its bytes, after it has checked that any range gives the same bytes as the whole. A
- * failure is told on stderr, and answered with a size of 2^64 - 1. */
+ * (KIND: npy, mask, csv, or csr with that column as a section; TABLE: obs, var, raw_var, obsm;
+ * COLUMN: its place in the table, any for csv; ROWS: numbers with commas, FIRST+COUNT for a run, or
+ * - for none). Answers each with the file's size, as 8 bytes, and its bytes, after it has checked
+ * that any range gives the same bytes as the whole. A failure is told on stderr, and answered with
+ * a size of 2^64 - 1. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "batch/column_rows.h"
+#include "batch/csr_file.h"
+#include "batch/csv_file.h"
 
 enum { LINE = 1 << 16, RANGES = 500 };
 
@@ -36,12 +39,28 @@ static sfs_status open_rows(const sfs_collection *collection, char *text, sfs_ro
     return sfs_row_list_table(collection, matrix, rows, count, out, error);
 }
 
+/* The column twice, if it is not of obsm: the second time under another name. */
+static sfs_status open_csr(sfs_row_list *rows, const char *table, const sfs_column *column,
+                           sfs_file **out, sfs_error *error)
+{
+    char name[512];
+    const sfs_csr_form form = {.values = rows->matrix->dtype, .indices = {'i', 4}};
+    const sfs_csr_header header = {-1, -1, -1, 0, 0};
+    const sfs_csr_column columns[] = {{name, column}, {"obs/again", column}};
+    snprintf(name, sizeof name, "%s/%s", table, column->name);
+    return sfs_csr_open(rows, &form, &header, columns, column->matrix ? 1 : 2, out, error);
+}
+
 static sfs_status open_file(const sfs_collection *collection, const char *kind, const char *table,
                             unsigned column, char *rows, sfs_file **out, sfs_error *error)
 {
     sfs_row_list list;
     const sfs_column *columns = table_of(collection, table)->columns;
     SFS_TRY(open_rows(collection, rows, &list, error));
+    if (!strcmp(kind, "csr"))
+        return open_csr(&list, table, &columns[column], out, error);
+    if (!strcmp(kind, "csv"))
+        return sfs_csv_rows_file_open(&list, table_of(collection, table), out, error);
     return sfs_column_rows_file_open(&list, &columns[column],
                                      strcmp(kind, "mask") ? SFS_COLUMN_NPY : SFS_COLUMN_MASK, out,
                                      error);

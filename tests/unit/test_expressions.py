@@ -465,6 +465,7 @@ MISTAKES = [
     ("louvain == null", 12, ['found "null"']),
     ("a.b == 1", 1, ['expected attr("a.b") for a name that has a dot']),
     ("n_genes > 1 and obs.n_genes == 1", 17, ['attr("obs.n_genes")']),
+    ("n_genes > 1 and RNA_snn_res.0.8== '1'", 17, ['attr("RNA_snn_res.0.8")']),
     ('attr("a.b") == 1', 1, ['found "a.b"']),
     ("attr(n_genes) == 1", 6, ['expected the name of a column in quotes, as in attr("name"), found `n_genes`']),
     ('attr("n_genes" == 1', 16, ["expected ), found `==`"]),

@@ -14,9 +14,11 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 import scipy.sparse
+import xxhash
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / folder) for folder in ("mount", "reference")]
 
+import craft  # noqa: E402
 import csr_reader  # noqa: E402
 import h5ad_write  # noqa: E402
 import harness  # noqa: E402
@@ -287,6 +289,24 @@ def test_damage(codec, form, collections, tmp_path):
     for genes in ("all", SOME):
         message = refused(copy, form, "<f4", "<i4", genes, f"0+{ROWS}", 1000, tmp_path / "out")
         assert name.name in message and "restore this file" in message
+
+
+@pytest.mark.parametrize("form,genes", [("csr", SOME), ("npz", SOME), ("npy", SOME), ("npy", "all")])
+@pytest.mark.parametrize("column", [COLUMNS, 2**31 - 1, -1])
+def test_columns_beyond(column, form, genes, collections, tmp_path):
+    """A store whose checksums are right, and whose columns are not."""
+    collection, matrix = collections("<f4", "raw")
+    copy = shutil.copytree(collection, tmp_path / "copy.sfs")
+    row = int(np.argmax(np.diff(matrix.indptr)))
+    at = slice(*matrix.indptr[row:row + 2])
+    indices, checks = (np.load(copy / f"s0.m0.{name}.npy", mmap_mode="r+") for name in ("indices", "checks"))
+    indices[at.stop - 1] = column
+    seed = xxhash.xxh3_64_intdigest(indices[at].tobytes())
+    checks[row] = xxhash.xxh3_64_intdigest(matrix.data[at].tobytes(), seed=seed) & 0xFFFFFFFF
+    del indices, checks
+    craft.sum_again(copy, "s0.m0.checks.npy")
+    message = refused(copy, form, "<f4", "<i4", genes, f"{row},{row}", 0, tmp_path / "out")
+    assert message.startswith("s0.m0.indices.npy: expected columns below 300")
 
 
 # --- genes by name -------------------------------------------------------------------------------------------------

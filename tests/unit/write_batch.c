@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Writes a file of a batch, for tests that compare it with what they work out themselves:
  *   write_batch COLLECTION MATRIX FORMAT VALUES INDICES GENES ROWS PIECE OUTPUT
- * FORMAT: csr, npz, npy, or an array of a CSR. VALUES and INDICES: typestrs. GENES: all; set:3,5,9
- * (columns, in store order); list:9,3,5; or file:PATH with names. ROWS: 7,3,3, or 10+20 for a run.
- * Several threads read the file in pieces of 1 to PIECE bytes, in random order; one that is not
- * divided has PIECE 0. */
+ * FORMAT: csr, npz, npy, h5ad, or an array of a CSR. VALUES and INDICES: typestrs. GENES: all;
+ * set:3,5,9 (columns, in store order); list:9,3,5; or file:PATH with names. ROWS: 7,3,3, or 10+20
+ * for a run. Several threads read the file in pieces of 1 to PIECE bytes, in random order; one that
+ * is not divided has PIECE 0. With PIECE `begin`, only the beginning is read, and the rest of
+ * OUTPUT is a hole. */
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 
 #include "batch/csr_file.h"
 #include "batch/dense_file.h"
+#include "batch/h5ad_file.h"
 #include "batch/npz_file.h"
 #include "order/key.h"
 #include "select/gene_names.h"
@@ -110,10 +112,12 @@ static void open_rows(const sfs_collection *collection, const sfs_matrix *matrix
     require(sfs_row_list_table(collection, matrix, (int64_t *)rows, count, out, &error));
 }
 
+/* The caller closes *h5ad behind the file. */
 static sfs_file *open_file(const char *format, sfs_row_list *rows, const sfs_gene_set *genes,
-                           const sfs_csr_form *form)
+                           const sfs_csr_form *form, sfs_h5ad **h5ad)
 {
     sfs_file *file = NULL;
+    const sfs_h5ad_schema schema = {rows->collection, rows->matrix, *form, genes};
     sfs_csr_header header = {-1, -1, -1, 0, 0};
     if (!strcmp(format, "npy")) {
         require(sfs_dense_open(rows, genes, form, &file, &error));
@@ -121,10 +125,15 @@ static sfs_file *open_file(const char *format, sfs_row_list *rows, const sfs_gen
     }
     if (genes)
         require(sfs_row_list_choose(rows, genes, &error));
+    if (!strcmp(format, "h5ad")) {
+        require(sfs_h5ad_open(&schema, h5ad, &error));
+        require(sfs_h5ad_file_open(*h5ad, rows, &file, &error));
+        return file;
+    }
     if (!strcmp(format, "npz"))
         require(sfs_npz_open(rows, form, &file, &error));
     else if (!strcmp(format, "csr"))
-        require(sfs_csr_open(rows, form, &header, &file, &error));
+        require(sfs_csr_open(rows, form, &header, NULL, 0, &file, &error));
     for (sfs_csr_array array = 0; array < SFS_CSR_ARRAYS && !file; array++)
         if (!strcmp(format, sfs_csr_array_names[array]))
             require(sfs_csr_array_open(rows, form, array, &file, &error));
@@ -195,6 +204,17 @@ static uint64_t make_pieces(uint64_t size, uint64_t max, struct piece *out)
     return count;
 }
 
+static void write_beginning(const sfs_file *file, const char *path)
+{
+    static char bytes[1 << 20];
+    size_t got;
+    int output = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    require(sfs_file_read(file, bytes, sizeof bytes, 0, &got, &error));
+    if (write(output, bytes, got) != (ssize_t)got ||
+        ftruncate(output, (off_t)sfs_file_size(file)) || close(output))
+        require(sfs_fail(&error, -EIO, "cannot write %s", path));
+}
+
 static void write_file(const sfs_file *file, uint64_t max, const char *path)
 {
     uint64_t size = sfs_file_size(file);
@@ -232,9 +252,14 @@ int main(int argc, char **argv)
     bool chosen = open_genes(collection, matrix->columns, argv[6], &genes);
     sfs_row_list rows;
     open_rows(collection, matrix, argv[7], &rows);
-    sfs_file *file = open_file(argv[3], &rows, chosen ? &genes : NULL, &form);
-    write_file(file, strtoull(argv[8], NULL, 10), argv[9]);
+    sfs_h5ad *h5ad = NULL;
+    sfs_file *file = open_file(argv[3], &rows, chosen ? &genes : NULL, &form, &h5ad);
+    if (strcmp(argv[8], "begin") != 0)
+        write_file(file, strtoull(argv[8], NULL, 10), argv[9]);
+    else
+        write_beginning(file, argv[9]);
     sfs_file_close(file);
+    sfs_h5ad_close(h5ad);
     sfs_gene_set_close(&genes);
     sfs_collection_close(collection);
     return 0;
