@@ -266,6 +266,17 @@ static void retire(sfs_batches *batches, struct piece *piece)
     link_append(batches->read.next, &piece->link);
 }
 
+/* A file keeps what was worked out for its view, and the view's slot. */
+static void forget_others(sfs_batches *batches)
+{
+    for (struct link *link = batches->idle.next, *next; link != &batches->idle; link = next) {
+        sfs_held *held = OF_LINK(link, sfs_held, idle);
+        next = link->next;
+        if (!sfs_tree_is_current(batches->tree, held->node))
+            forget_idle(batches, held);
+    }
+}
+
 static void drop(sfs_batches *batches, sfs_held *held)
 {
     if (--held->holders)
@@ -284,6 +295,8 @@ static void drop(sfs_batches *batches, sfs_held *held)
     while (batches->idle_count > MAX_IDLE ||
            (batches->idle_bytes > most && batches->idle_count > 1))
         forget_idle(batches, OF_LINK(batches->idle.next, sfs_held, idle));
+    if (sfs_tree_is_crowded(batches->tree))
+        forget_others(batches);
 }
 
 /* Finds or adds the file, and holds it; NULL where memory is out. */
@@ -325,6 +338,13 @@ void sfs_batches_drop(sfs_batches *batches, sfs_held *held)
 {
     pthread_mutex_lock(&batches->lock);
     drop(batches, held);
+    pthread_mutex_unlock(&batches->lock);
+}
+
+void sfs_batches_forget_others(sfs_batches *batches)
+{
+    pthread_mutex_lock(&batches->lock);
+    forget_others(batches);
     pthread_mutex_unlock(&batches->lock);
 }
 

@@ -30,6 +30,9 @@ void sfs_batches_close(sfs_batches *batches);
 sfs_status sfs_batches_hold(sfs_batches *batches, sfs_node node, sfs_held **out, sfs_error *error);
 void sfs_batches_drop(sfs_batches *batches, sfs_held *held);
 
+/* Lets go of the files that nobody holds, but for those of current views (sfs_tree_is_current). */
+void sfs_batches_forget_others(sfs_batches *batches);
+
 /* The number of buffers that there are. */
 uint64_t sfs_batches_room(const sfs_batches *batches);
 

@@ -167,14 +167,20 @@ static void answer(const sfs_late_request *late, const char *name)
         late->answer(late);
 }
 
-/* The kernel remembers views for long: where it remembers too many, it is told to forget one. Not
- * to be done while a look-up in the root waits for its answer. */
-static void forget_oldest_view(sfs_daemon *daemon)
+/* The kernel remembers views for long: where it remembers too many, it is told to forget some. For
+ * that it takes the lock of the root, and waits for all look-ups there, while new ones wait for it.
+ * So it is told while there are none; or, where slots run out, anyway, but by one thread, so that
+ * others are left to answer them. */
+static void forget_old_views(sfs_daemon *daemon)
 {
-    char *name = sfs_tree_oldest_view(daemon->tree);
-    if (name)
+    char *name;
+    if (atomic_exchange(&daemon->forgetting, true))
+        return;
+    while ((name = sfs_tree_oldest_view(daemon->tree, atomic_load(&daemon->root_lookups) > 0))) {
         fuse_lowlevel_notify_inval_entry(daemon->session, SFS_ROOT, name, strlen(name));
-    free(name);
+        free(name);
+    }
+    atomic_store(&daemon->forgetting, false);
 }
 
 /* A name that does not exist is remembered too, except in the root, where views come and go. */
@@ -189,6 +195,10 @@ static void answer_lookup(const sfs_late_request *late)
     sfs_node node;
     sfs_stats_add(&daemon->stats, SFS_COUNT_LOOKUPS, 1);
     sfs_status status = sfs_lookup(daemon->tree, parent, name, &node, &error);
+    if (status == -ENFILE) {
+        sfs_batches_forget_others(daemon->batches);
+        status = sfs_lookup(daemon->tree, parent, name, &node, &error);
+    }
     if (!status) {
         status = fill_entry(daemon, node, &entry, &error);
         if (status)
@@ -205,12 +215,16 @@ static void answer_lookup(const sfs_late_request *late)
         reply_failure(request, status, &error);
     else if (fuse_reply_entry(request, &entry) == -ENOENT && entry.ino)
         sfs_forget(daemon->tree, entry.ino, 1); /* the request was interrupted */
-    if (parent == SFS_ROOT && *name == '@')
-        forget_oldest_view(daemon);
+    if (parent == SFS_ROOT) {
+        atomic_fetch_sub(&daemon->root_lookups, 1);
+        forget_old_views(daemon);
+    }
 }
 
 static void on_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
 {
+    if (parent == SFS_ROOT)
+        atomic_fetch_add(&daemon_of(request)->root_lookups, 1);
     answer(
         &(sfs_late_request){
             .request = request, .node = parent, .name = name, .answer = answer_lookup},

@@ -15,12 +15,14 @@ enum {
     SFS_READ_MAX = 1 << 20
 }; /* bytes that the kernel asks for at once: what libfuse 3.14 negotiates */
 
-/* The userdata of the session. Immutable while it serves, but for negotiated. A handle of an open
- * file is what holds it in batches. */
+/* The userdata of the session. Immutable while it serves, but for what is atomic. A handle of an
+ * open file is what holds it in batches. */
 typedef struct sfs_daemon {
     sfs_negotiated negotiated;        /* comes first */
     const sfs_collection *collection; /* borrowed */
     sfs_tree *tree;                   /* borrowed */
+    atomic_int root_lookups;          /* names in the root that are being looked up */
+    atomic_bool forgetting;           /* a thread tells the kernel to forget views */
     sfs_batches *batches;             /* owned */
     sfs_ahead *ahead;                 /* owned; NULL until the threads are started */
     sfs_cache_mode cache;

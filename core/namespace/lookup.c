@@ -35,8 +35,14 @@ static sfs_status take_view(sfs_tree *tree, const char *name, const sfs_view *vi
 {
     unsigned slot;
     const sfs_bound_view *bound;
-    SFS_TRY(sfs_views_take(&tree->views, name, view, &slot, error));
-    sfs_status status = sfs_views_hold(&tree->views, slot, &bound, error);
+    sfs_status status = sfs_views_take(&tree->views, name, view, &slot, error);
+    if (status == -ENFILE) {
+        sfs_made_clear(&tree->made);
+        status = sfs_views_take(&tree->views, name, view, &slot, error);
+    }
+    if (status)
+        return status;
+    status = sfs_views_hold(&tree->views, slot, &bound, error);
     if (status) {
         sfs_views_forget(&tree->views, slot, 1);
         return status;

@@ -9,10 +9,19 @@ void sfs_made_open(sfs_made *made)
     pthread_mutex_init(&made->lock, NULL);
 }
 
+void sfs_made_clear(sfs_made *made)
+{
+    pthread_mutex_lock(&made->lock);
+    for (int i = 0; i < SFS_MADE_SLOTS; i++) {
+        sfs_file_close(made->slots[i].file);
+        made->slots[i].file = NULL;
+    }
+    pthread_mutex_unlock(&made->lock);
+}
+
 void sfs_made_close(sfs_made *made)
 {
-    for (int i = 0; i < SFS_MADE_SLOTS; i++)
-        sfs_file_close(made->slots[i].file);
+    sfs_made_clear(made);
     pthread_mutex_destroy(&made->lock);
 }
 

@@ -25,6 +25,9 @@ typedef struct sfs_made {
 void sfs_made_open(sfs_made *made);
 void sfs_made_close(sfs_made *made);
 
+/* Drops all files. */
+void sfs_made_clear(sfs_made *made);
+
 /* Takes the file over, and drops the one that was in its slot. */
 void sfs_made_keep(sfs_made *made, sfs_node node, sfs_file *file);
 

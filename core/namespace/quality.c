@@ -57,13 +57,12 @@ static double z_of(double value, double expected, double variance)
     return variance > rounding * rounding ? (value - expected) / sqrt(variance) : NAN;
 }
 
-/* Where rows are drawn with replacement, chance depends on what they are drawn by. */
 static json_t *describe_pairs(const sfs_bound_view *view, const sfs_quality_sample *sample,
                               uint64_t found, sfs_quality_chance chance)
 {
-    double z = sample->batches ? z_of((double)found, chance.expected, chance.variance) : NAN;
     if (view->draws)
-        return json_pack("{s:n, s:n, s:n}", "found", "expected", "z");
+        return json_null();
+    double z = sample->batches ? z_of((double)found, chance.expected, chance.variance) : NAN;
     return json_pack("{s:o, s:o, s:o}", "found", count(found), "expected", number(chance.expected),
                      "z", number(z));
 }
@@ -74,7 +73,7 @@ static json_t *describe_coverage(const sfs_bound_view *view)
     const sfs_deal_spec *deal = &view->deal;
     uint64_t end = 0, dealt;
     if (view->draws)
-        return json_pack("{s:n, s:n, s:n}", "dealt", "repeated", "waiting");
+        return json_null();
     if (view->steps) {
         sfs_deal_run last = sfs_deal_batch(deal, deal->world_size - 1, view->steps - 1);
         end = last.first + last.count;
@@ -88,16 +87,16 @@ static json_t *describe_coverage(const sfs_bound_view *view)
 static json_t *describe_column(const sfs_quality_column *column, const sfs_bound_view *view,
                                const sfs_quality_sample *sample)
 {
+    uint64_t n = view->rows.count;
     sfs_entropy_ideal ideal = column->ideal;
     double mean = NAN, sd = NAN, z = NAN;
-    if (sample->batches && !view->draws) {
+    if (sample->batches) {
         mean = ideal.mean;
         sd = sqrt(ideal.linear + ideal.rest);
-        if (!column->estimated)
-            z = z_of(column->mean, mean,
-                     sfs_entropy_mean_variance(&ideal, sample->batches, sample->batch_rows,
-                                               view->rows.count));
     }
+    if (sample->batches && !column->estimated && !view->draws)
+        z = z_of(column->mean, mean,
+                 sfs_entropy_mean_variance(&ideal, sample->batches, sample->batch_rows, n));
     return json_pack("{s:o, s:o, s:b, s:o, s:{s:o, s:o, s:o}, s:{s:o, s:o}, s:o}", "categories",
                      count(column->categories), "missing", count(column->missing), "estimated",
                      column->estimated, "entropy", number(column->entropy), "batch_entropy", "mean",
@@ -140,7 +139,7 @@ static json_t *describe(const sfs_collection *collection, const struct quality *
         "{s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:{s:o, s:o}, s:o, s:o, s:b, s:o}", "format",
         "shufflefs quality", "version", VERSION, "epoch", count(quality->epoch), "rows", count(n),
         "world_size", count(view->view.world_size), "batch_size", count(view->view.batch_size),
-        "batches_per_rank", count(view->steps), "with_replacement", view->draws, "coverage",
+        "batches_per_rank", count(view->steps), "drawn", view->draws, "coverage",
         describe_coverage(view), "sample", "batches", count(sample->batches), "rows_per_batch",
         count(sample->batch_rows), "neighbour_pairs",
         describe_pairs(view, sample, sample->neighbours,

@@ -221,7 +221,7 @@ sfs_status sfs_quality_column_measure(const sfs_collection *collection, const sf
 {
     struct measuring measuring = {.column = column, .rows = rows, .sample = sample};
     unsigned workers = sfs_parallel_workers(rows->count / PIECE + sample->batches);
-    *out = (sfs_quality_column){.mean = NAN, .sd = NAN, .least = NAN};
+    *out = (sfs_quality_column){.mean = NAN, .sd = NAN, .least = NAN, .ideal = {NAN, NAN, NAN}};
     sfs_status status = open_measuring(&measuring, workers, error);
     if (!status)
         status = measure(collection, &measuring, workers, out, error);

@@ -15,7 +15,7 @@ typedef struct sfs_quality_column {
     bool estimated;          /* from some of the rows */
     double entropy;          /* of all rows */
     double mean, sd, least;  /* of the sampled batches' */
-    sfs_entropy_ideal ideal; /* zeros where a batch has more rows than there are */
+    sfs_entropy_ideal ideal; /* NAN where a batch has more rows than there are */
 } sfs_quality_column;
 
 /* Of a categorical column with at most SFS_QUALITY_CATEGORIES. EIO where it is damaged; ENOMEM. */

@@ -50,12 +50,15 @@ static void choose(struct sampling *sampling)
     sample->batches = all < most ? all : most;
 }
 
-/* The rank and the step of sampled batch i: as even as can be over both. */
-static void batch_of(const struct sampling *sampling, uint64_t i, uint64_t *rank, uint64_t *step)
+/* Sampled batch i: as even as can be over the steps and over the ranks. *batch is its number among
+ * those of all ranks. */
+static sfs_deal_run run_of(const struct sampling *sampling, uint64_t i, uint64_t *batch)
 {
+    const sfs_deal_spec *deal = &sampling->view->deal;
     uint64_t m = sampling->sample->batches, ranks = sampling->ranks;
-    *rank = ranks > m ? i * ranks / m : i % ranks;
-    *step = i * sampling->steps / m;
+    uint64_t rank = ranks > m ? i * ranks / m : i % ranks, step = i * sampling->steps / m;
+    *batch = step * deal->world_size + rank;
+    return sfs_deal_batch(deal, rank, step);
 }
 
 static int ascending(const void *a, const void *b)
@@ -71,17 +74,6 @@ static sfs_status order_run(sfs_order *order, sfs_deal_run run, uint64_t *out, s
         SFS_TRY(sfs_order_row(order, (run.first + i) % order->spec.n, &out[i], error));
     qsort(out, run.count, sizeof *out, ascending);
     return 0;
-}
-
-/* Which rows of the view are drawn for it, ascending, some more than once. */
-static void draw_run(const struct sampling *sampling, sfs_deal_run run, uint64_t batch,
-                     uint64_t *out)
-{
-    const sfs_bound_view *view = sampling->view;
-    for (uint64_t i = 0; i < run.count; i++)
-        out[i] = sfs_draw_row(&view->draw, view->view.seed, sampling->epoch,
-                              (run.first + i) % view->deal.n, batch);
-    qsort(out, run.count, sizeof *out, ascending);
 }
 
 static uint64_t count_neighbours(const uint64_t *rows, uint64_t count)
@@ -104,41 +96,50 @@ static uint64_t count_common(const uint64_t *a, const uint64_t *b, uint64_t coun
     return found;
 }
 
+static void draw_run(const struct sampling *sampling, sfs_deal_run run, uint64_t batch,
+                     uint64_t *out)
+{
+    const sfs_bound_view *view = sampling->view;
+    for (uint64_t i = 0; i < run.count; i++)
+        out[i] = sfs_view_rows_at(&view->rows,
+                                  sfs_draw_row(&view->draw, view->view.seed, sampling->epoch,
+                                               (run.first + i) % view->deal.n, batch));
+}
+
 static sfs_status sample_batch(void *context, unsigned worker, uint64_t task, sfs_error *error)
 {
     struct sampling *sampling = context;
     struct sampler *sampler = &sampling->workers[worker];
     const sfs_quality_sample *sample = sampling->sample;
-    const sfs_bound_view *view = sampling->view;
-    uint64_t *rows = sample->rows + task * sample->batch_rows, rank, step;
-    batch_of(sampling, task, &rank, &step);
-    sfs_deal_run run = sfs_deal_batch(&view->deal, rank, step);
-    if (view->draws) {
-        draw_run(sampling, run, step * view->deal.world_size + rank, rows);
-    } else {
-        SFS_TRY(order_run(&sampler->order, run, rows, error));
-        SFS_TRY(order_run(&sampler->next, run, sampler->next_rows, error));
-        sampling->neighbours += count_neighbours(rows, run.count);
-        sampling->kept += count_common(rows, sampler->next_rows, run.count);
+    uint64_t *rows = sample->rows + task * sample->batch_rows;
+    uint64_t batch;
+    sfs_deal_run run = run_of(sampling, task, &batch);
+    if (sampling->view->draws) {
+        draw_run(sampling, run, batch, rows);
+        return 0;
     }
+    SFS_TRY(order_run(&sampler->order, run, rows, error));
+    SFS_TRY(order_run(&sampler->next, run, sampler->next_rows, error));
+    sampling->neighbours += count_neighbours(rows, run.count);
+    sampling->kept += count_common(rows, sampler->next_rows, run.count);
     for (uint64_t i = 0; i < run.count; i++)
-        rows[i] = sfs_view_rows_at(&view->rows, rows[i]);
+        rows[i] = sfs_view_rows_at(&sampling->view->rows, rows[i]);
     return 0;
 }
 
-static sfs_status open_worker(const struct sampling *sampling, struct sampler *worker,
+static sfs_status open_worker(struct sampling *sampling, uint64_t epoch, struct sampler *worker,
                               sfs_error *error)
 {
-    sfs_order_spec spec = sfs_bound_view_order(sampling->view, sampling->epoch);
+    sfs_order_spec spec = sfs_bound_view_order(sampling->view, epoch);
     SFS_TRY(sfs_order_open(&worker->order, &spec, error));
-    spec = sfs_bound_view_order(sampling->view, sampling->epoch + 1);
+    spec = sfs_bound_view_order(sampling->view, epoch + 1);
     SFS_TRY(sfs_order_open(&worker->next, &spec, error));
     worker->next_rows = malloc(sampling->sample->batch_rows * sizeof *worker->next_rows);
     return worker->next_rows ? 0 : sfs_fail_memory(error);
 }
 
 static sfs_status sample_all(const sfs_collection *collection, struct sampling *sampling,
-                             sfs_error *error)
+                             uint64_t epoch, sfs_error *error)
 {
     sfs_quality_sample *sample = sampling->sample;
     unsigned workers = sfs_parallel_workers(sample->batches);
@@ -146,7 +147,7 @@ static sfs_status sample_all(const sfs_collection *collection, struct sampling *
     if (!sample->rows)
         return sfs_fail_memory(error);
     for (unsigned i = 0; i < workers; i++)
-        SFS_TRY(open_worker(sampling, &sampling->workers[i], error));
+        SFS_TRY(open_worker(sampling, epoch, &sampling->workers[i], error));
     SFS_TRY(
         sfs_parallel(&collection->files, sample->batches, workers, sample_batch, sampling, error));
     sample->neighbours = sampling->neighbours;
@@ -160,7 +161,7 @@ sfs_status sfs_quality_sample_open(const sfs_collection *collection, const sfs_b
     struct sampling sampling = {.view = view, .epoch = epoch, .sample = out};
     *out = (sfs_quality_sample){0};
     choose(&sampling);
-    sfs_status status = out->batches ? sample_all(collection, &sampling, error) : 0;
+    sfs_status status = out->batches ? sample_all(collection, &sampling, epoch, error) : 0;
     for (unsigned i = 0; i < SFS_WORKERS_MAX; i++) {
         sfs_order_close(&sampling.workers[i].order);
         sfs_order_close(&sampling.workers[i].next);

@@ -97,10 +97,20 @@ bool sfs_is_live(const sfs_tree *tree, sfs_node node)
            tree->fixed.nodes[node - SFS_ROOT].kind == SFS_FIXED_STATS;
 }
 
-/* Named views go by their names in the root: what is before the spelling. */
-char *sfs_tree_oldest_view(sfs_tree *tree)
+bool sfs_tree_is_crowded(sfs_tree *tree)
 {
-    char *name = sfs_views_oldest(&tree->views);
+    return sfs_views_is_crowded(&tree->views);
+}
+
+bool sfs_tree_is_current(sfs_tree *tree, sfs_node node)
+{
+    return !sfs_address_is(node) || sfs_views_is_current(&tree->views, sfs_address_slot(node));
+}
+
+/* Named views go by their names in the root: what is before the spelling. */
+char *sfs_tree_oldest_view(sfs_tree *tree, bool late)
+{
+    char *name = sfs_views_oldest(&tree->views, late);
     char *spelling = name ? strchr(name, '@') : NULL;
     if (spelling && spelling != name)
         *spelling = '\0';
@@ -195,6 +205,9 @@ static sfs_status stat_file(sfs_tree *tree, sfs_node node, sfs_attributes *out, 
         sfs_made_keep(&tree->made, node, file);
     else
         sfs_file_close(file);
+    /* What is kept keeps its view, too. */
+    if (sfs_tree_is_crowded(tree))
+        sfs_made_clear(&tree->made);
     return 0;
 }
 
@@ -236,8 +249,11 @@ bool sfs_is_made_on_read(sfs_node node)
 /* The address of a batch's file whose view is worked out; the caller closes the place. */
 static bool open_batch(sfs_tree *tree, sfs_node node, sfs_place *out)
 {
-    if (!sfs_address_is(node) || !sfs_views_is_ready(&tree->views, sfs_address_slot(node)) ||
-        sfs_place_open(tree, node, out, NULL))
+    if (!sfs_address_is(node) || !sfs_views_hold_ready(&tree->views, sfs_address_slot(node)))
+        return false;
+    sfs_status status = sfs_place_open(tree, node, out, NULL);
+    sfs_views_drop(&tree->views, sfs_address_slot(node));
+    if (status)
         return false;
     if (out->kind == SFS_PLACE_ADDRESS && sfs_address_is_batch_file(&out->address))
         return true;

@@ -10,6 +10,7 @@ static void give_up(sfs_views *views, sfs_view_slot *slot)
     if (!slot->bound)
         return;
     views->memory -= sfs_bound_view_memory(slot->bound);
+    views->bound_count--;
     sfs_bound_view_clear(slot->bound);
     free(slot->bound);
     slot->bound = NULL;
@@ -24,26 +25,30 @@ static void clear_slot(sfs_views *views, sfs_view_slot *slot)
     *slot = (sfs_view_slot){0};
 }
 
-static bool is_idle(const sfs_view_slot *slot)
+static bool is_idle(const sfs_views *views, const sfs_view_slot *slot)
 {
+    (void)views;
     return slot->name && !slot->references && !slot->pins && !slot->preparing;
 }
 
 /* The slot used longest ago of those that suit; NULL where none does. Under the lock. */
-static sfs_view_slot *oldest(sfs_views *views, bool (*suits)(const sfs_view_slot *slot))
+static sfs_view_slot *oldest(sfs_views *views,
+                             bool (*suits)(const sfs_views *views, const sfs_view_slot *slot))
 {
     sfs_view_slot *found = NULL;
     for (size_t i = 1; i < SFS_SLOTS; i++) {
         sfs_view_slot *slot = &views->slots[i];
-        if (suits(slot) && (!found || slot->used < found->used))
+        if (suits(views, slot) && (!found || slot->used < found->used))
             found = slot;
     }
     return found;
 }
 
-static bool can_be_given_up(const sfs_view_slot *slot)
+/* The view used last is not given up, however large: a reader would have it worked out for every
+ * name on its way. */
+static bool can_be_given_up(const sfs_views *views, const sfs_view_slot *slot)
 {
-    return slot->bound && !slot->pins;
+    return slot->bound && !slot->pins && slot->used != views->clock;
 }
 
 /* Under the lock. */
@@ -71,6 +76,7 @@ static sfs_status prepare(sfs_views *views, sfs_view_slot *slot, sfs_error *erro
         return status;
     }
     slot->bound = bound;
+    views->bound_count++;
     views->memory += sfs_bound_view_memory(bound);
     views->prepared_count++;
     return 0;
@@ -162,6 +168,7 @@ sfs_status sfs_views_take(sfs_views *views, const char *name, const sfs_view *vi
     if (!status) {
         slot->references++;
         slot->used = ++views->clock;
+        slot->told = false;
         *out = (unsigned)(slot - views->slots);
     }
     pthread_mutex_unlock(&views->lock);
@@ -207,8 +214,10 @@ sfs_status sfs_views_hold(sfs_views *views, unsigned number, const sfs_bound_vie
     if (status && slot->name)
         slot->pins--;
     *out = slot->bound;
-    if (!status)
+    if (!status) {
+        slot->used = ++views->clock;
         make_room(views);
+    }
     pthread_mutex_unlock(&views->lock);
     return status;
 }
@@ -233,6 +242,34 @@ bool sfs_views_is_ready(sfs_views *views, unsigned slot)
     return ready;
 }
 
+bool sfs_views_hold_ready(sfs_views *views, unsigned number)
+{
+    sfs_view_slot *slot = &views->slots[number];
+    if (!number)
+        return true;
+    pthread_mutex_lock(&views->lock);
+    bool ready = slot->bound;
+    slot->pins += ready;
+    pthread_mutex_unlock(&views->lock);
+    return ready;
+}
+
+bool sfs_views_is_crowded(sfs_views *views)
+{
+    pthread_mutex_lock(&views->lock);
+    bool crowded = views->memory > views->cache_size && views->bound_count > 1;
+    pthread_mutex_unlock(&views->lock);
+    return crowded;
+}
+
+bool sfs_views_is_current(sfs_views *views, unsigned slot)
+{
+    pthread_mutex_lock(&views->lock);
+    bool current = !slot || views->slots[slot].used == views->clock;
+    pthread_mutex_unlock(&views->lock);
+    return current;
+}
+
 void sfs_views_count(sfs_views *views, sfs_view_counts *out)
 {
     pthread_mutex_lock(&views->lock);
@@ -244,19 +281,22 @@ void sfs_views_count(sfs_views *views, sfs_view_counts *out)
     pthread_mutex_unlock(&views->lock);
 }
 
-static bool can_be_forgotten(const sfs_view_slot *slot)
+static bool can_be_told(const sfs_views *views, const sfs_view_slot *slot)
 {
-    return slot->references && !slot->pins && !slot->preparing;
+    (void)views;
+    return slot->references && !slot->told && !slot->preparing;
 }
 
-char *sfs_views_oldest(sfs_views *views)
+char *sfs_views_oldest(sfs_views *views, bool late)
 {
-    size_t count = 0;
+    size_t count = 0, enough = late ? SFS_SLOTS / 8 * 7 : SFS_SLOTS / 4 * 3;
     pthread_mutex_lock(&views->lock);
     for (size_t i = 1; i < SFS_SLOTS; i++)
-        count += views->slots[i].references > 0;
-    sfs_view_slot *slot = count >= SFS_SLOTS / 4 * 3 ? oldest(views, can_be_forgotten) : NULL;
+        count += views->slots[i].references && !views->slots[i].told;
+    sfs_view_slot *slot = count >= enough ? oldest(views, can_be_told) : NULL;
     char *name = slot ? strdup(slot->name) : NULL;
+    if (name)
+        slot->told = true;
     pthread_mutex_unlock(&views->lock);
     return name;
 }

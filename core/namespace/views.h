@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The views that are in use, each in a slot: a number that nodes carry. A slot keeps its view while
  * the kernel knows a node of it; what was worked out for the view (its rows, genes, draws) is kept
- * as long as there is room, and worked out again when it is asked for. */
+ * as long as there is room, and worked out again when it is asked for. That of the view used last
+ * always is. */
 #ifndef SFS_NAMESPACE_VIEWS_H
 #define SFS_NAMESPACE_VIEWS_H
 
@@ -16,7 +17,8 @@ typedef struct sfs_view_slot {
     uint64_t pins;         /* of `bound`, by what reads it */
     sfs_bound_view *bound; /* owned; NULL: not worked out, or given up */
     bool preparing;        /* by a thread that does not hold the lock */
-    uint64_t used;         /* when it was looked up last, on the clock of uses */
+    bool told;             /* as the oldest one, since it was looked up last */
+    uint64_t used;         /* when it was used last, on the clock of uses */
 } sfs_view_slot;
 
 typedef struct sfs_views {
@@ -26,7 +28,8 @@ typedef struct sfs_views {
     pthread_cond_t prepared;
     sfs_view_slot slots[SFS_SLOTS]; /* slot 0: the view of the mount, which stays */
     uint64_t clock;
-    uint64_t memory;         /* bytes worked out */
+    uint64_t memory;         /* bytes worked out ... */
+    unsigned bound_count;    /* ... for so many slots */
     uint64_t prepared_count; /* how often a view was */
 } sfs_views;
 
@@ -53,11 +56,21 @@ void sfs_views_drop(sfs_views *views, unsigned slot);
 /* Whether sfs_views_hold would return at once. */
 bool sfs_views_is_ready(sfs_views *views, unsigned slot);
 
+/* Pins what was worked out for a slot, if it is: as sfs_views_hold, but never waits. */
+bool sfs_views_hold_ready(sfs_views *views, unsigned slot);
+
+/* Whether what is worked out takes more than cache_size, and not by one view alone. */
+bool sfs_views_is_crowded(sfs_views *views);
+
+/* Whether no other slot was used since; slot 0 always is current. */
+bool sfs_views_is_current(sfs_views *views, unsigned slot);
+
 /* As sfs_tree_count_views. */
 void sfs_views_count(sfs_views *views, sfs_view_counts *out);
 
-/* The name of the slot that was looked up longest ago, among those that are referred to but not
- * pinned; malloc'ed; NULL where less than three quarters of the slots are in use. */
-char *sfs_views_oldest(sfs_views *views);
+/* The name of the slot that was used longest ago, among those that are referred to and were not
+ * told since they were looked up; malloc'ed; NULL where these are less than three quarters (`late`:
+ * seven eighths) of all slots. */
+char *sfs_views_oldest(sfs_views *views, bool late);
 
 #endif

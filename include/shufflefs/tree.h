@@ -66,10 +66,17 @@ typedef struct sfs_view_counts {
 
 SFS_API void sfs_tree_count_views(sfs_tree *tree, sfs_view_counts *out);
 
-/** The name in the root of a view that was looked up long ago and is not used, where so many are
- * known that there is soon no room for others; malloc'ed, or NULL. A kernel that remembers it
- * should forget it. */
-SFS_API char *sfs_tree_oldest_view(sfs_tree *tree);
+/** Whether views take more than sfs_tree_set_view_cache allows because files of several are open:
+ * those that nobody reads should be closed, unless they are of a current view. */
+SFS_API bool sfs_tree_is_crowded(sfs_tree *tree);
+
+/** Whether a batch's node is of the mount's own view, or of the one that was used last. */
+SFS_API bool sfs_tree_is_current(sfs_tree *tree, sfs_node node);
+
+/** The name in the root of a view that was not used for long, where so many are known that there is
+ * soon no room for others (`late`: very soon); malloc'ed, or NULL. Each is told once, until it is
+ * looked up again. A kernel that remembers it should forget it. */
+SFS_API char *sfs_tree_oldest_view(sfs_tree *tree, bool late);
 
 /** Files opened from it are closed before. Accepts NULL. */
 SFS_API void sfs_tree_close(sfs_tree *tree);

@@ -88,7 +88,7 @@ def unmounted_after(place):
 def test_the_first_look(clone):
     """The transcripts, command by command."""
     with unmounted_after(clone):
-        for text in of("console", "A first look"):
+        for text in of("console", "A first look") + of("console", "Views"):
             for command, shown in transcript(text):
                 assert shape_of(shell(command, clone)) == shape_of(shown), f"$ {command}"
     assert not os.path.ismount(clone / "mnt"), "the README leaves nothing mounted"

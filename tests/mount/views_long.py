@@ -10,7 +10,7 @@ ROWS = 2_000_000
 
 def slow_expression(number):
     """Takes a second or so, and selects what `u >= 0.5` does: no product is 1,000 or more."""
-    terms = [f"u*v>{number + 1}{term:04d}" for term in range(1000, 1010)]
+    terms = [f"u*v>{number + 1}{term:04d}" for term in range(1000, 1030)]
     return " or ".join(["u >= 0.5", *terms]).replace(" ", "%20")
 
 

@@ -163,6 +163,22 @@ bool sfs_batch_node(sfs_tree *tree, const sfs_batch *batch, sfs_node *out)
     return batch->number < FILES;
 }
 
+/* Files from here on are of a current view. */
+static atomic_uint current_from;
+static atomic_bool crowded;
+
+bool sfs_tree_is_crowded(sfs_tree *tree)
+{
+    (void)tree;
+    return atomic_load(&crowded);
+}
+
+bool sfs_tree_is_current(sfs_tree *tree, sfs_node node)
+{
+    (void)tree;
+    return node - FIRST_NODE >= atomic_load(&current_from);
+}
+
 static void forget_counts(void)
 {
     memset(made, 0, sizeof made);
@@ -391,8 +407,40 @@ static void test_prefetch_leaves_room(void)
     close_engine(&engine);
 }
 
+static void touch(sfs_batches *batches, unsigned number)
+{
+    sfs_held *held;
+    CHECK(!sfs_batches_hold(batches, FIRST_NODE + number, &held, NULL));
+    sfs_batches_drop(batches, held);
+}
+
+/* Files that nobody holds keep their views: those of other views go where these take too much. */
+static void test_views_that_are_crowded(void)
+{
+    struct engine engine = open_engine(8 << 20, 0);
+    sfs_held *held;
+    atomic_store(&current_from, 5);
+    CHECK(!sfs_batches_hold(engine.batches, FIRST_NODE + 4, &held, NULL));
+    for (unsigned i = 0; i < 10; i++)
+        touch(engine.batches, i);
+    CHECK(atomic_load(&alive) == 10);
+    atomic_store(&crowded, true);
+    touch(engine.batches, 9);
+    CHECK(atomic_load(&alive) == 6);
+    sfs_batches_drop(engine.batches, held);
+    CHECK(atomic_load(&alive) == 5);
+    atomic_store(&crowded, false);
+    touch(engine.batches, 0);
+    CHECK(atomic_load(&alive) == 6 && atomic_load(&made[0]) == 2);
+    sfs_batches_forget_others(engine.batches);
+    CHECK(atomic_load(&alive) == 5);
+    atomic_store(&current_from, 0);
+    close_engine(&engine);
+}
+
 int main(void)
 {
+    test_views_that_are_crowded();
     test_single_flight();
     test_little_room();
     test_sequence(0, 1);
