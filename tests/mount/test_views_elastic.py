@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where a row is in an epoch, and what stays as it is when the number of ranks changes."""
+import os
 import random
 
 import numpy as np
@@ -103,3 +104,18 @@ def test_any_batch_first_thing(cells, mount, cat):
             assert mounted.read(f"{name}/{path}") == files[path]
     with mount(cells[0]) as mounted:
         assert all(mounted.read(f"{name}/{path}") == files[path] for path in paths)
+
+
+def test_epochs_and_seeds_differ(cells_mount):
+    """Every epoch has an order of its own, (seed 0, epoch 1) not that of (seed 1, epoch 0); over some, a rank sees every row of the view."""
+    orders = {}
+    for seed in (0, 1):
+        directory = cells_mount / views_model.spell({"batch_size": 30, **({"seed": 1} if seed else {}), "where": "is_primary_data", "world_size": 4})
+        for epoch in range(8):
+            orders[seed, epoch] = [np.load(directory / f"epoch_{epoch}/rank_{rank}/batch_{batch}/rows.npy").tolist()
+                                   for rank in range(4) for batch in range(len(os.listdir(directory / f"epoch_{epoch}/rank_0")))]
+    flat = {key: sum(rows, []) for key, rows in orders.items()}
+    assert len({tuple(rows) for rows in flat.values()}) == len(flat)
+    assert all(np.mean(np.array(flat[0, 0]) == np.array(flat[key])) < 0.05 for key in flat if key != (0, 0))
+    ranks = [set(sum(orders[0, epoch][:len(orders[0, epoch]) // 4], [])) for epoch in range(8)]
+    assert all(ranks[0] != other for other in ranks[1:]) and len(set.union(*ranks)) > 0.8 * len(set.union(*map(set, flat.values())))

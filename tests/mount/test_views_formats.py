@@ -92,6 +92,23 @@ def test_layers_accompany_a_batch(cells, shown):
             assert (found == expected).all() and (part != "data" or found.dtype == expected.dtype)
 
 
+def test_obsm_accompanies_a_batch(cells, shown):
+    """With the columns of the array, and in the batch's order of rows."""
+    directory, _, rows = shown
+    for name, array in cells[1].adata.obsm.items():
+        found = np.load(directory / BATCH / f"obsm/{name}.npy")
+        assert found.dtype == array.dtype and (found == array[rows]).all()
+    assert len(cells[1].adata.obsm) == 2
+
+
+def test_batches_of_one_row(cells, cells_mount):
+    """One row is a table of one row, never a vector."""
+    at = cells_mount / "@batch_size=1,where=n_genes>1400/epoch_0/rank_0/batch_3"
+    assert np.load(f"{at}.npy").shape == (1, 60) and scipy.sparse.load_npz(f"{at}.npz").shape == (1, 60)
+    assert csr_reader.parse(at.with_suffix(".csr").read_bytes()).n_rows == 1 and np.load(at / "rows.npy").shape == (1,)
+    assert np.load(at / "obsm/X_pca.npy").shape == (1, 5)
+
+
 SUFFIXES = [".csr", ".npz", ".npy", "/indices.npy", "/data.npy", "/rows.npy", "/indptr.npy", "/obs/louvain.npy", "/obs/donor.npy", "/layers/scaled/data.npy",
             "/layers/logged/indices.npy"]
 

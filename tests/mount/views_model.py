@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import anndata
+import h5py
 import numpy as np
 import pandas as pd
 
@@ -39,6 +40,9 @@ def write_cells(path, n=N, seed=1):
     counts.data[:] = np.minimum(counts.data, 250)
     write_h5ad(path, counts, obs=obs, var=var, raw=random_sparse(rng, n, RAW_GENES, dtype="<i4"), raw_var=raw_var,
                layers={"logged": random_sparse(rng, n, GENES, dtype="<f4"), "scaled": random_dense(rng, n, GENES, "<f8")})
+    with h5py.File(path, "a") as file:
+        group = file.create_group("obsm")
+        group["X_pca"], group["spatial"] = rng.random((n, 5)).astype("f4"), rng.random((n, 2))
 
 
 class Cells:
