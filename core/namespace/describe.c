@@ -178,10 +178,18 @@ static void describe_batches(FILE *out, const sfs_bound_view *view)
         "  data = np.fromfile(path, \"%s\", nnz, offset=head[8])\n"
         "  numbers = np.fromfile(path, np.int64, rows, offset=head[9])\n"
         "  X = sp.csr_matrix((data, indices, indptr), shape=(rows, cols))\n\n"
-        "epoch_E/rank_R/batch_K/{indptr,indices,data,rows}.npy are the same arrays for np.load.\n"
+        "epoch_E/rank_R/batch_K/{indptr,indices,data,rows}.npy are the same arrays for np.load;\n"
+        "batch_K.npz opens with scipy.sparse.load_npz, batch_K.npy (dense) with np.load, "
+        "batch_K.h5ad\n"
+        "with anndata.read_h5ad, and batch_K.obs.csv has the rows of obs.\n"
         "(Beyond 2^31 non-zeros in a batch, indptr is int64, and indices are where they are "
         "int32.)\n"
-        "rows/7.csr, rows/100-199.csr, rows/5,3,3.csr are rows by number, in the order asked.\n",
+        "rows/7.csr, rows/100-199.csr, rows/5,3,3.csr are rows by number, in the order asked.\n"
+        "@batch_size=64,where=COLUMN=='VALUE'/ is another view of the same data, with rows, genes "
+        "and\n"
+        "batches as its keys say; .shufflefs/explain/@... tells why there is no such view.\n"
+        "epoch_E/where/ROW says which batch has a row, epoch_E/quality.json how well it is "
+        "shuffled.\n",
         index_typestr, typestr);
 }
 

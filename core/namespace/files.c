@@ -172,9 +172,11 @@ static sfs_status make_csv(const sfs_tree *tree, const sfs_place *place, sfs_fil
 /* Takes a malloc'ed text, NULL when out of memory, over. */
 static sfs_status make_text(const sfs_tree *tree, char *text, sfs_file **out, sfs_error *error)
 {
-    SFS_AUTO_FREE char *owned = text;
-    return text ? sfs_text_copy_open(tree->collection, text, strlen(text), out, error)
-                : sfs_fail_memory(error);
+    if (!text)
+        return sfs_fail_memory(error);
+    sfs_status status = sfs_text_copy_open(tree->collection, text, strlen(text), out, error);
+    free(text);
+    return status;
 }
 
 static sfs_status make_stats(sfs_tree *tree, sfs_file **out, sfs_error *error)

@@ -57,9 +57,11 @@ static double z_of(double value, double expected, double variance)
     return variance > rounding * rounding ? (value - expected) / sqrt(variance) : NAN;
 }
 
-static json_t *describe_pairs(const sfs_quality_sample *sample, uint64_t found,
-                              sfs_quality_chance chance)
+static json_t *describe_pairs(const sfs_bound_view *view, const sfs_quality_sample *sample,
+                              uint64_t found, sfs_quality_chance chance)
 {
+    if (view->draws)
+        return json_null();
     double z = sample->batches ? z_of((double)found, chance.expected, chance.variance) : NAN;
     return json_pack("{s:o, s:o, s:o}", "found", count(found), "expected", number(chance.expected),
                      "z", number(z));
@@ -70,6 +72,8 @@ static json_t *describe_coverage(const sfs_bound_view *view)
 {
     const sfs_deal_spec *deal = &view->deal;
     uint64_t end = 0, dealt;
+    if (view->draws)
+        return json_null();
     if (view->steps) {
         sfs_deal_run last = sfs_deal_batch(deal, deal->world_size - 1, view->steps - 1);
         end = last.first + last.count;
@@ -80,16 +84,17 @@ static json_t *describe_coverage(const sfs_bound_view *view)
 }
 
 /* Where the ideal is estimated, a z would tell how well. */
-static json_t *describe_column(const sfs_quality_column *column, const sfs_quality_sample *sample,
-                               uint64_t n)
+static json_t *describe_column(const sfs_quality_column *column, const sfs_bound_view *view,
+                               const sfs_quality_sample *sample)
 {
+    uint64_t n = view->rows.count;
     sfs_entropy_ideal ideal = column->ideal;
     double mean = NAN, sd = NAN, z = NAN;
     if (sample->batches) {
         mean = ideal.mean;
         sd = sqrt(ideal.linear + ideal.rest);
     }
-    if (sample->batches && !column->estimated)
+    if (sample->batches && !column->estimated && !view->draws)
         z = z_of(column->mean, mean,
                  sfs_entropy_mean_variance(&ideal, sample->batches, sample->batch_rows, n));
     return json_pack("{s:o, s:o, s:b, s:o, s:{s:o, s:o, s:o}, s:{s:o, s:o}, s:o}", "categories",
@@ -110,8 +115,7 @@ static sfs_status describe_columns(const sfs_collection *collection, const sfs_b
             continue;
         SFS_TRY(
             sfs_quality_column_measure(collection, column, &view->rows, sample, &measured, error));
-        if (json_object_set_new(columns, column->name,
-                                describe_column(&measured, sample, view->rows.count)))
+        if (json_object_set_new(columns, column->name, describe_column(&measured, view, sample)))
             return sfs_fail_memory(error);
     }
     return 0;
@@ -132,14 +136,16 @@ static json_t *describe(const sfs_collection *collection, const struct quality *
     const sfs_bound_view *view = quality->view;
     uint64_t n = view->rows.count;
     return json_pack(
-        "{s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:o, s:o, s:b, s:o}", "format",
+        "{s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:{s:o, s:o}, s:o, s:o, s:b, s:o}", "format",
         "shufflefs quality", "version", VERSION, "epoch", count(quality->epoch), "rows", count(n),
         "world_size", count(view->view.world_size), "batch_size", count(view->view.batch_size),
-        "batches_per_rank", count(view->steps), "coverage", describe_coverage(view), "sample",
-        "batches", count(sample->batches), "rows_per_batch", count(sample->batch_rows),
-        "neighbour_pairs",
-        describe_pairs(sample, sample->neighbours, sfs_quality_neighbours_by_chance(sample, n)),
-        "next_epoch", describe_pairs(sample, sample->kept, sfs_quality_kept_by_chance(sample, n)),
+        "batches_per_rank", count(view->steps), "drawn", view->draws, "coverage",
+        describe_coverage(view), "sample", "batches", count(sample->batches), "rows_per_batch",
+        count(sample->batch_rows), "neighbour_pairs",
+        describe_pairs(view, sample, sample->neighbours,
+                       sfs_quality_neighbours_by_chance(sample, n)),
+        "next_epoch",
+        describe_pairs(view, sample, sample->kept, sfs_quality_kept_by_chance(sample, n)),
         "truncated", leaves_out(&collection->obs), "columns", columns);
 }
 

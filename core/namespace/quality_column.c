@@ -209,6 +209,8 @@ static sfs_status measure(const sfs_collection *collection, struct measuring *me
     SFS_TRY(sfs_parallel(&collection->files, sample->batches, workers, measure_batch, measuring,
                          error));
     summarise(measuring->bits, sample->batches, out);
+    if (sample->batch_rows > measuring->rows->count)
+        return 0; /* drawn with replacement */
     return sfs_entropy_ideal_of(measuring->total, measuring->categories, sample->batch_rows,
                                 &out->ideal, error);
 }
@@ -219,7 +221,7 @@ sfs_status sfs_quality_column_measure(const sfs_collection *collection, const sf
 {
     struct measuring measuring = {.column = column, .rows = rows, .sample = sample};
     unsigned workers = sfs_parallel_workers(rows->count / PIECE + sample->batches);
-    *out = (sfs_quality_column){.mean = NAN, .sd = NAN, .least = NAN};
+    *out = (sfs_quality_column){.mean = NAN, .sd = NAN, .least = NAN, .ideal = {NAN, NAN, NAN}};
     sfs_status status = open_measuring(&measuring, workers, error);
     if (!status)
         status = measure(collection, &measuring, workers, out, error);

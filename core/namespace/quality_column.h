@@ -10,12 +10,12 @@ enum { SFS_QUALITY_CATEGORIES = 1 << 18 }; /* columns with more are not looked a
 
 /* All in bits. A missing value is a category of its own. */
 typedef struct sfs_quality_column {
-    uint64_t categories;    /* that the view's rows have */
-    uint64_t missing;       /* rows */
-    bool estimated;         /* from some of the rows */
-    double entropy;         /* of all rows */
-    double mean, sd, least; /* of the sampled batches' */
-    sfs_entropy_ideal ideal;
+    uint64_t categories;     /* that the view's rows have */
+    uint64_t missing;        /* rows */
+    bool estimated;          /* from some of the rows */
+    double entropy;          /* of all rows */
+    double mean, sd, least;  /* of the sampled batches' */
+    sfs_entropy_ideal ideal; /* NAN where a batch has more rows than there are */
 } sfs_quality_column;
 
 /* Of a categorical column with at most SFS_QUALITY_CATEGORIES. EIO where it is damaged; ENOMEM. */

@@ -6,6 +6,7 @@
 /* What the workers share. */
 struct sampling {
     const sfs_bound_view *view;
+    uint64_t epoch;
     uint64_t ranks, steps; /* batches with as many rows as the first one are of these */
     sfs_quality_sample *sample;
     _Atomic uint64_t neighbours, kept;
@@ -49,12 +50,15 @@ static void choose(struct sampling *sampling)
     sample->batches = all < most ? all : most;
 }
 
-/* Sampled batch i: as even as can be over the steps and over the ranks. */
-static sfs_deal_run run_of(const struct sampling *sampling, uint64_t i)
+/* Sampled batch i: as even as can be over the steps and over the ranks. *batch is its number among
+ * those of all ranks. */
+static sfs_deal_run run_of(const struct sampling *sampling, uint64_t i, uint64_t *batch)
 {
+    const sfs_deal_spec *deal = &sampling->view->deal;
     uint64_t m = sampling->sample->batches, ranks = sampling->ranks;
-    uint64_t rank = ranks > m ? i * ranks / m : i % ranks;
-    return sfs_deal_batch(&sampling->view->deal, rank, i * sampling->steps / m);
+    uint64_t rank = ranks > m ? i * ranks / m : i % ranks, step = i * sampling->steps / m;
+    *batch = step * deal->world_size + rank;
+    return sfs_deal_batch(deal, rank, step);
 }
 
 static int ascending(const void *a, const void *b)
@@ -92,13 +96,28 @@ static uint64_t count_common(const uint64_t *a, const uint64_t *b, uint64_t coun
     return found;
 }
 
+static void draw_run(const struct sampling *sampling, sfs_deal_run run, uint64_t batch,
+                     uint64_t *out)
+{
+    const sfs_bound_view *view = sampling->view;
+    for (uint64_t i = 0; i < run.count; i++)
+        out[i] = sfs_view_rows_at(&view->rows,
+                                  sfs_draw_row(&view->draw, view->view.seed, sampling->epoch,
+                                               (run.first + i) % view->deal.n, batch));
+}
+
 static sfs_status sample_batch(void *context, unsigned worker, uint64_t task, sfs_error *error)
 {
     struct sampling *sampling = context;
     struct sampler *sampler = &sampling->workers[worker];
     const sfs_quality_sample *sample = sampling->sample;
     uint64_t *rows = sample->rows + task * sample->batch_rows;
-    sfs_deal_run run = run_of(sampling, task);
+    uint64_t batch;
+    sfs_deal_run run = run_of(sampling, task, &batch);
+    if (sampling->view->draws) {
+        draw_run(sampling, run, batch, rows);
+        return 0;
+    }
     SFS_TRY(order_run(&sampler->order, run, rows, error));
     SFS_TRY(order_run(&sampler->next, run, sampler->next_rows, error));
     sampling->neighbours += count_neighbours(rows, run.count);
@@ -139,7 +158,7 @@ static sfs_status sample_all(const sfs_collection *collection, struct sampling *
 sfs_status sfs_quality_sample_open(const sfs_collection *collection, const sfs_bound_view *view,
                                    uint64_t epoch, sfs_quality_sample *out, sfs_error *error)
 {
-    struct sampling sampling = {.view = view, .sample = out};
+    struct sampling sampling = {.view = view, .epoch = epoch, .sample = out};
     *out = (sfs_quality_sample){0};
     choose(&sampling);
     sfs_status status = out->batches ? sample_all(collection, &sampling, epoch, error) : 0;

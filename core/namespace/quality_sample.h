@@ -14,7 +14,8 @@ enum {
 typedef struct sfs_quality_sample {
     uint64_t batches;
     uint64_t batch_rows; /* of each: as many as batch 0 of rank 0 has */
-    uint64_t *rows;      /* owned: of one batch after another, ascending in the view */
+    uint64_t *rows;      /* owned: of one batch after another; ascending in the view, if dealt */
+    /* Where rows are dealt, not drawn: */
     uint64_t neighbours; /* pairs of rows that follow each other in the view, in one batch */
     uint64_t kept;       /* rows that are in the batch of that rank and number in the next epoch */
 } sfs_quality_sample;

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import pickle
 import random
+import shutil
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ import pytest
 import scipy.sparse
 
 import h5ad_corpus
+import harness
 import model
 import shufflefs
 import source
@@ -455,3 +457,39 @@ def test_neither_torch_nor_scipy_is_needed(program, mounted):
     environment = {**os.environ, "PYTHONPATH": os.path.dirname(shufflefs.__file__)}
     done = subprocess.run([sys.executable, "-c", program, mounted.name], env=environment, capture_output=True)
     assert done.returncode == 0, done.stderr.decode()
+
+
+# --- views ----------------------------------------------------------------------------------------------------------
+
+def rows_of(client):
+    return np.concatenate([batch.rows for rank in range(client.world_size) for batch in client.batches(0, rank)])
+
+
+def test_views_by_their_keys(made, mounted, open_collection):
+    """A mount gives any view; the library the same one."""
+    keys = {"where": "depth >= 1000 and _index != 'a,/%'", "batch_size": 64, "tail": "keep", "world_size": 3}
+    mine, other = shufflefs.Mount(mounted.name, **keys), open_collection(made[0], **keys)
+    assert sorted(rows_of(mine)) == list(range(2000, 3100)) and (rows_of(mine) == rows_of(other)).all()
+    assert mine.view["batch_size"] == 64 and mine.batches_per_rank == other.batches_per_rank == -(-1100 // 192)
+    assert (mine.obs("depth")[mine.batch(0, 2, 1).rows] >= 1000).all()
+
+
+def test_named_views(made, mount, open_collection, tmp_path):
+    collection = shutil.copytree(made[0], tmp_path / "copy.sfs")
+    subprocess.run([harness.BUILD / "mkshufflefs", "view", "add", collection, "deep", "--where", "depth > 1500", "--batch-size=16"], check=True)
+    with mount(collection) as mounted:
+        mine = shufflefs.Mount(mounted.path, "deep")
+        assert len(mine.batch(0, 0, 3)) == 16 and (mine.batch(2, 0, 5).rows > 3000).all()
+        with pytest.raises(shufflefs.Error, match="no view named 'shallow'"):
+            shufflefs.Mount(mounted.path, "shallow")
+    other = open_collection(collection, view="deep")
+    assert (other.batch(2, 0, 5).rows > 3000).all()
+
+
+def test_views_that_are_refused(mounted):
+    with pytest.raises(shufflefs.Error, match='where: at character 1.*"dept": did you mean "depth"'):
+        shufflefs.Mount(mounted.name, where="dept > 3")
+    with pytest.raises(shufflefs.Error, match="batch_size: expected a number"):
+        shufflefs.Mount(mounted.name, batch_size=0)
+    with pytest.raises(shufflefs.Error, match="expected the name of a view or keys"):
+        shufflefs.Mount(mounted.name, "train", batch_size=5)

@@ -99,6 +99,29 @@ def test_against_the_batches(name, collection, mount):
             assert found["batch_entropy"] == pytest.approx({"mean": np.mean(each), "sd": np.std(each, ddof=1), "min": np.min(each)}, abs=1e-7)
 
 
+DRAWN = {"balance": {"balance": "skewed", "batch_size": 100}, "pure": {"pure": "plate", "batch_size": 64, "world_size": 3},
+         "more than there are": {"balance": "plate", "epoch_size": 50 * ROWS, "batch_size": 2 * ROWS, "where": 'skewed == "c4"'}}
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_drawn_with_replacement(name, collection, mount):
+    """Entropies are those of the batches; what pairs would be by chance is not told."""
+    options = DRAWN[name]
+    with mount(collection, **options) as mounted:
+        quality = read(mounted, "epoch_1/quality.json")
+        world, size = options.get("world_size", 1), options["batch_size"]
+        batches = sample_of(quality, options.get("epoch_size", ROWS) // (world * size))
+        rows = [np.load(mounted / f"epoch_1/rank_{r}/batch_{k}/rows.npy") for r, k in batches]
+    assert quality["drawn"] is True and all(len(each) == size for each in rows)
+    assert quality["coverage"] is quality["neighbour_pairs"] is quality["next_epoch"] is None
+    for column, codes in columns_of(np.random.default_rng(5)).items():
+        found, each = quality["columns"][column], [bits(codes[batch]) for batch in rows]
+        assert found["batch_entropy"] == pytest.approx({"mean": np.mean(each), "sd": np.std(each, ddof=1), "min": np.min(each)}, abs=1e-7)
+        assert found["z"] is None and (found["ideal"]["mean"] is found["ideal"]["sd"] is None) == (size > quality["rows"])
+    if name == "pure":
+        assert quality["columns"]["plate"]["batch_entropy"]["mean"] == 0
+
+
 def listed_rows(mounted, world):
     """Rows of all batches of an epoch."""
     found = []

@@ -15,7 +15,6 @@ class Not(str):
     """Why no test here covers a row."""
 
 
-COMING = Not("coming: its tests come with it")
 CONVERTER = Not("of the converter, not of views")
 
 LOADERS = {
@@ -45,7 +44,7 @@ LOADERS = {
     24: ("each row once an epoch", ["where::test_rows_are_those_of_pandas", "where::test_beyond_the_table", "elastic::test_where_agrees_with_a_scan"]),
     25: ("the same order everywhere", ["where::test_every_file_of_an_epoch"]),
     26: ("whatever the number of workers", ["concurrency::test_a_thousand_views_by_eight_processes"]),
-    27: ("a report of quality", COMING),
+    27: ("a report of quality", Not("test_quality_json.py: of every view")),
     28: ("shuffling on a GPU", Not("the order is a pure function: nothing to shuffle")),
     29: ("equal batches for all ranks", ["where::test_every_file_of_an_epoch", "elastic::test_where_agrees_with_a_scan"]),
     30: ("what the last step does", ["where::test_every_file_of_an_epoch", "elastic::test_where_agrees_with_a_scan", "elastic::test_padding_more_than_once"]),
@@ -55,12 +54,12 @@ LOADERS = {
     34: ("resuming with other ranks", ["elastic::test_a_run_goes_on_with_other_ranks"]),
     35: ("where a row is", ["elastic::test_where_agrees_with_a_scan", "elastic::test_where_of_the_mount"]),
     36: ("lengths without reading", ["formats::test_sizes_of_all_formats", "formats::test_however_it_is_read"]),
-    37: ("random splits", COMING),
-    38: ("shares that do not sum to 1", COMING),
-    39: ("splits without leaks", COMING),
-    40: ("stratified and grouped splits; lists of rows", COMING),
-    41: ("weights and balance", COMING),
-    42: ("batches of one class", COMING),
+    37: ("random splits", ["splits::test_parts_are_those_of_the_reference", "splits::test_sizes"]),
+    38: ("shares that do not sum to 1", ["splits::test_refused"]),
+    39: ("splits without leaks", ["splits::test_parts_are_those_of_the_reference", "splits::test_what_moves_no_row"]),
+    40: ("stratified and grouped splits; lists of rows", ["splits::test_no_donor_on_both_sides", "splits::test_stratified_within_one", "splits::test_of_a_list"]),
+    41: ("weights and balance", ["draw::test_weights", "draw::test_balanced", "draw::test_class_weights"]),
+    42: ("batches of one class", ["draw::test_pure"]),
     43: ("stores mixed by proportion", Not("views are of one collection")),
 }
 
@@ -71,7 +70,7 @@ STORES = {
     22: ("one width", ["genes::test_an_expression"]),
     23: ("obs columns of a batch", ["formats::test_obs_accompanies_a_batch"]),
     24: ("names of cells", ["formats::test_obs_accompanies_a_batch"]),
-    25: ("the table of genes", COMING),
+    25: ("the table of genes", ["tables::test_columns", "tables::test_csv"]),
     26: ("row numbers of a batch", ["where::test_every_file_of_an_epoch"]),
     27: ("which file a row came from", CONVERTER),
     28: ("neighbours", Not("not asked for")),
@@ -94,9 +93,9 @@ STORES = {
     45: ("ranks get other rows each epoch", ["elastic::test_epochs_and_seeds_differ"]),
     46: ("workers in a rank", ["concurrency::test_a_thousand_views_by_eight_processes"]),
     47: ("masks and subsets", ["where::test_rows_are_those_of_pandas", "rows_file::test_shuffled"]),
-    48: ("replacement", COMING),
-    49: ("weights", COMING),
-    50: ("classes balanced or pure", COMING),
+    48: ("replacement", ["draw::test_weights", "draw::test_any_batch_first_thing_and_ranks"]),
+    49: ("weights", ["draw::test_weights"]),
+    50: ("classes balanced or pure", ["draw::test_balanced", "draw::test_pure", "draw::test_class_weights"]),
     51: ("a layout by groups", CONVERTER),
     52: ("an order given by the user", ["rows_file::test_the_order_of_the_list"]),
     53: ("any language", ["formats::test_r_reads_an_archive", "formats::test_archives_are_zip_files", "formats::test_however_it_is_read"]),
