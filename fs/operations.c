@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
+#include <time.h>
 
 #include "log.h"
 
@@ -19,6 +20,9 @@ enum {
 
 /* What the kernel takes for "has no inode number yet". */
 static const uint64_t unknown_node = UINT32_MAX;
+
+/* Shares of the views that can be known at once. */
+static const double some_views = 0.5, many_views = 0.75, most_views = 0.875;
 
 /* Nothing changes while it is mounted: as long as the kernel can count. */
 static const double forever = DBL_MAX;
@@ -70,6 +74,7 @@ int sfs_daemon_start(sfs_daemon *daemon, const sfs_options *options)
 
 void sfs_daemon_finish(sfs_daemon *daemon)
 {
+    atomic_store(&daemon->finishing, true);
     sfs_later_close(&daemon->later);
 }
 
@@ -167,17 +172,26 @@ static void answer(const sfs_late_request *late, const char *name)
         late->answer(late);
 }
 
-/* The kernel remembers views for long: where it remembers too many, it is told to forget some. For
- * that it takes the lock of the root, and waits for all look-ups there, while new ones wait for it.
- * So it is told while there are none; or, where slots run out, anyway, but by one thread, so that
- * others are left to answer them. */
+/* The kernel remembers views for long: where it remembers many, it is told to forget some. For each
+ * it takes the lock of the root, waits for all look-ups there, and new ones wait for it. So it is
+ * told while there are none, and now and then only, for one that takes long may be on its way to
+ * us; or, where slots run out, anyway. One thread does it, so that others are left to answer
+ * look-ups. */
 static void forget_old_views(sfs_daemon *daemon)
 {
-    char *name;
-    if (atomic_exchange(&daemon->forgetting, true))
+    static const struct timespec pause = {.tv_nsec = 10 * 1000 * 1000};
+    if (!sfs_tree_knows_views(daemon->tree, many_views) ||
+        atomic_exchange(&daemon->forgetting, true))
         return;
-    while ((name = sfs_tree_oldest_view(daemon->tree, atomic_load(&daemon->root_lookups) > 0))) {
-        fuse_lowlevel_notify_inval_entry(daemon->session, SFS_ROOT, name, strlen(name));
+    while (sfs_tree_knows_views(daemon->tree, some_views) && !atomic_load(&daemon->finishing)) {
+        bool late = sfs_tree_knows_views(daemon->tree, most_views);
+        if (!late)
+            nanosleep(&pause, NULL);
+        if (!late && atomic_load(&daemon->root_lookups))
+            continue;
+        char *name = sfs_tree_oldest_view(daemon->tree);
+        if (name)
+            fuse_lowlevel_notify_inval_entry(daemon->session, SFS_ROOT, name, strlen(name));
         free(name);
     }
     atomic_store(&daemon->forgetting, false);

@@ -23,6 +23,7 @@ typedef struct sfs_daemon {
     sfs_tree *tree;                   /* borrowed */
     atomic_int root_lookups;          /* names in the root that are being looked up */
     atomic_bool forgetting;           /* a thread tells the kernel to forget views */
+    atomic_bool finishing;            /* the session has ended */
     sfs_batches *batches;             /* owned */
     sfs_ahead *ahead;                 /* owned; NULL until the threads are started */
     sfs_cache_mode cache;

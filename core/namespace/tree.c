@@ -107,10 +107,15 @@ bool sfs_tree_is_current(sfs_tree *tree, sfs_node node)
     return !sfs_address_is(node) || sfs_views_is_current(&tree->views, sfs_address_slot(node));
 }
 
-/* Named views go by their names in the root: what is before the spelling. */
-char *sfs_tree_oldest_view(sfs_tree *tree, bool late)
+bool sfs_tree_knows_views(sfs_tree *tree, double share)
 {
-    char *name = sfs_views_oldest(&tree->views, late);
+    return sfs_views_count_untold(&tree->views) >= share * SFS_SLOTS;
+}
+
+/* Named views go by their names in the root: what is before the spelling. */
+char *sfs_tree_oldest_view(sfs_tree *tree)
+{
+    char *name = sfs_views_oldest(&tree->views);
     char *spelling = name ? strchr(name, '@') : NULL;
     if (spelling && spelling != name)
         *spelling = '\0';

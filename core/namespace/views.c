@@ -287,13 +287,20 @@ static bool can_be_told(const sfs_views *views, const sfs_view_slot *slot)
     return slot->references && !slot->told && !slot->preparing;
 }
 
-char *sfs_views_oldest(sfs_views *views, bool late)
+unsigned sfs_views_count_untold(sfs_views *views)
 {
-    size_t count = 0, enough = late ? SFS_SLOTS / 8 * 7 : SFS_SLOTS / 4 * 3;
+    unsigned count = 0;
     pthread_mutex_lock(&views->lock);
     for (size_t i = 1; i < SFS_SLOTS; i++)
-        count += views->slots[i].references && !views->slots[i].told;
-    sfs_view_slot *slot = count >= enough ? oldest(views, can_be_told) : NULL;
+        count += can_be_told(views, &views->slots[i]);
+    pthread_mutex_unlock(&views->lock);
+    return count;
+}
+
+char *sfs_views_oldest(sfs_views *views)
+{
+    pthread_mutex_lock(&views->lock);
+    sfs_view_slot *slot = oldest(views, can_be_told);
     char *name = slot ? strdup(slot->name) : NULL;
     if (name)
         slot->told = true;

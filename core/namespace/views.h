@@ -68,9 +68,11 @@ bool sfs_views_is_current(sfs_views *views, unsigned slot);
 /* As sfs_tree_count_views. */
 void sfs_views_count(sfs_views *views, sfs_view_counts *out);
 
-/* The name of the slot that was used longest ago, among those that are referred to and were not
- * told since they were looked up; malloc'ed; NULL where these are less than three quarters (`late`:
- * seven eighths) of all slots. */
-char *sfs_views_oldest(sfs_views *views, bool late);
+/* Slots that are referred to, and were not told since they were looked up. */
+unsigned sfs_views_count_untold(sfs_views *views);
+
+/* The name of the one of them that was used longest ago, malloc'ed, which is told by this; NULL
+ * where there is none, or no memory. */
+char *sfs_views_oldest(sfs_views *views);
 
 #endif

@@ -73,10 +73,14 @@ SFS_API bool sfs_tree_is_crowded(sfs_tree *tree);
 /** Whether a batch's node is of the mount's own view, or of the one that was used last. */
 SFS_API bool sfs_tree_is_current(sfs_tree *tree, sfs_node node);
 
-/** The name in the root of a view that was not used for long, where so many are known that there is
- * soon no room for others (`late`: very soon); malloc'ed, or NULL. Each is told once, until it is
- * looked up again. A kernel that remembers it should forget it. */
-SFS_API char *sfs_tree_oldest_view(sfs_tree *tree, bool late);
+/** Whether this share or more of the views are known that can be at once, not counting those that
+ * sfs_tree_oldest_view told. */
+SFS_API bool sfs_tree_knows_views(sfs_tree *tree, double share);
+
+/** The name in the root of the view that was not used for longest of those that are known;
+ * malloc'ed; NULL where there is none, or no memory. Each is told once, until it is looked up
+ * again. A kernel that remembers it should forget it. */
+SFS_API char *sfs_tree_oldest_view(sfs_tree *tree);
 
 /** Files opened from it are closed before. Accepts NULL. */
 SFS_API void sfs_tree_close(sfs_tree *tree);

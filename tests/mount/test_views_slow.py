@@ -66,21 +66,27 @@ def test_the_end_while_a_view_is_prepared(long, mount):
         reader.wait(10)
 
 
+def longest_wait(mounted, number):
+    """The share of the time in which a slow view is prepared that the slowest of the others' look-ups takes."""
+    slow = threading.Thread(target=os.stat, args=[mounted / f"@seed={number},where={slow_expression(20)}"])
+    slow.start()
+    time.sleep(0.1)
+    times = []
+    for threshold in itertools.count(number * 50 + 1):
+        begin = time.monotonic()
+        os.stat(mounted / f"@where=v<{threshold}")
+        times.append(time.monotonic() - begin)
+        if not slow.is_alive():
+            return max(times) / sum(times)
+
+
 def test_many_views_are_known_while_one_is_slow(long, mount):
-    """The kernel is told to forget old views, for which it takes the root's lock: it must not wait for a slow view with it."""
-    collection, u, v = long
-    with mount(collection) as mounted:
+    """The kernel is told to forget old views, for which it takes the root's lock: it must not wait for a slow view with it.
+
+    It may where the slow one comes in the very moment; not three times.
+    """
+    with mount(long[0]) as mounted:
         for seed in range(1, 1600):
             os.stat(mounted / f"@seed={seed}")
-        slow = threading.Thread(target=os.stat, args=[mounted / f"@seed=7,where={slow_expression(20)}"])
-        slow.start()
-        time.sleep(0.1)
-        times = []
-        for threshold in itertools.count(1):
-            begin = time.monotonic()
-            os.stat(mounted / f"@where=v<{threshold}")
-            times.append(time.monotonic() - begin)
-            if not slow.is_alive():
-                break
-        assert len(times) >= 5 and max(times) < max(sum(times) / 2, 0.2), f"of {sum(times):.1f} s, others waited {max(times):.1f} s at once"
+        assert any(longest_wait(mounted, 10 + attempt) < 0.5 for attempt in range(3))
         check_nothing_waits(mounted)
