@@ -29,6 +29,11 @@ unsigned sfs_address_slot(sfs_node node)
     return (unsigned)(node >> (VALUE_BITS + KIND_BITS)) & ((1U << SLOT_BITS) - 1);
 }
 
+sfs_address_kind sfs_address_kind_of(sfs_node node)
+{
+    return (sfs_address_kind)(node >> VALUE_BITS & ((1U << KIND_BITS) - 1));
+}
+
 sfs_node sfs_address_pack(const sfs_bound_view *view, const sfs_address *address)
 {
     uint64_t value = address->kind == SFS_ADDRESS_FIXED ? address->fixed : address->epoch;
@@ -43,8 +48,7 @@ sfs_node sfs_address_pack(const sfs_bound_view *view, const sfs_address *address
 bool sfs_address_unpack(const sfs_bound_view *view, sfs_node node, sfs_address *out)
 {
     uint64_t value = node & (value_max - 1);
-    *out = (sfs_address){.slot = sfs_address_slot(node),
-                         .kind = (sfs_address_kind)(node >> VALUE_BITS & ((1U << KIND_BITS) - 1))};
+    *out = (sfs_address){.slot = sfs_address_slot(node), .kind = sfs_address_kind_of(node)};
     if (out->kind >= SFS_ADDRESS_KINDS || (out->kind > SFS_ADDRESS_RANK && !view->steps))
         return false;
     if (out->kind == SFS_ADDRESS_FIXED) {

@@ -47,6 +47,7 @@ bool sfs_address_is(sfs_node node);
 sfs_node sfs_address_pack(const sfs_bound_view *view, const sfs_address *address);
 
 unsigned sfs_address_slot(sfs_node node);
+sfs_address_kind sfs_address_kind_of(sfs_node node);
 
 /* False where the node stands for nothing of that view. */
 bool sfs_address_unpack(const sfs_bound_view *view, sfs_node node, sfs_address *out);

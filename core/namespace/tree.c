@@ -164,6 +164,10 @@ bool sfs_takes_long(sfs_tree *tree, sfs_node node, const char *name)
         return name && (*name == '@' || sfs_named_view_name_is_valid(name));
     if (node - SFS_ROOT < tree->fixed.count)
         return name && tree->fixed.nodes[node - SFS_ROOT].kind == SFS_FIXED_EXPLAIN_DIRECTORY;
+    /* The rows of a view's whole matrices and tables are counted before their size is known. */
+    if (sfs_address_is(node) && sfs_address_kind_of(node) == SFS_ADDRESS_FIXED &&
+        !(name && !strncmp(name, "epoch_", strlen("epoch_"))))
+        return true;
     return !sfs_views_is_ready(&tree->views, slot_of(tree, node));
 }
 
