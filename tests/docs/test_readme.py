@@ -27,6 +27,7 @@ NOT_RUN = {
     "sudo cmake --install build/release": "it writes to the system",
     "sudo ldconfig": "it writes to the system",
     "python3 tests/bench/run.py": "it takes minutes and gigabytes",
+    "python3 tests/bench/views.py": "it takes minutes and gigabytes",
     "sudo python3 tests/bench/cold.py --rows 500000": "drops the page cache and limits memory, as root",
     "sh tests/bench/peers/race.sh": "installs other loaders and takes 20 minutes",
 }
