@@ -62,33 +62,24 @@ struct lines {
     uint64_t size;
 };
 
-static const sfs_column_part *part_of(const sfs_column *column, uint64_t row)
-{
-    size_t low = 0, high = column->part_count;
-    while (high - low > 1) {
-        size_t middle = low + (high - low) / 2;
-        if (column->parts[middle].first_row <= row)
-            low = middle;
-        else
-            high = middle;
-    }
-    return &column->parts[low];
-}
-
 static sfs_status add_lines(void *context, sfs_error *error)
 {
     struct lines *lines = context;
+    sfs_parts_read read = {0};
+    size_t likely = 0;
     lines->size = 0;
     for (uint64_t i = 0; i < lines->rows->count; i++) {
         const uint8_t *line;
         uint64_t length, row = sfs_row_list_row(lines->rows, i);
-        const sfs_column_part *part = part_of(lines->column, row);
+        likely = sfs_column_find_part(lines->column, row, likely);
+        const sfs_column_part *part = &lines->column->parts[likely];
         SFS_TRY(sfs_strings_line(&part->strings, row - part->first_row, &line, &length, error));
         if (lines->out)
             memcpy(lines->out + lines->size, line, length);
         lines->size += length;
+        sfs_parts_note(&read, likely);
     }
-    return 0;
+    return sfs_parts_check_sizes(&read, lines->column, error);
 }
 
 /* The lines of a run, as a file of their bytes. */

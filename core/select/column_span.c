@@ -6,27 +6,13 @@
 /* The kernel cuts what is asked for at once to its read-ahead, which is rarely less. */
 enum { ASK_MAX = 128 << 10 };
 
-/* The part that has a row. */
-static const sfs_column_part *find_part(const sfs_column *column, uint64_t row)
-{
-    size_t low = 0, high = column->part_count; /* parts[low].first_row <= row */
-    while (high - low > 1) {
-        size_t middle = low + (high - low) / 2;
-        if (column->parts[middle].first_row <= row)
-            low = middle;
-        else
-            high = middle;
-    }
-    return &column->parts[low];
-}
-
 bool sfs_column_span_next(const sfs_column *column, uint64_t first, uint64_t count,
                           sfs_column_span *span)
 {
     span->at += span->count;
     if (span->at >= count)
         return false;
-    const sfs_column_part *part = find_part(column, first + span->at);
+    const sfs_column_part *part = &column->parts[sfs_column_find_part(column, first + span->at, 0)];
     uint64_t row = first + span->at - part->first_row, left = part->rows - row;
     span->part = part;
     span->first = row;

@@ -38,15 +38,7 @@ sfs_status sfs_obs_column(const sfs_collection *collection, const char *name, co
 
 const sfs_column_part *sfs_column_part_of(const sfs_column *column, uint64_t row)
 {
-    size_t low = 0, high = column->part_count; /* first_row of low <= row < that of high */
-    while (high - low > 1) {
-        size_t middle = low + (high - low) / 2;
-        if (column->parts[middle].first_row <= row)
-            low = middle;
-        else
-            high = middle;
-    }
-    return &column->parts[low];
+    return &column->parts[sfs_column_find_part(column, row, 0)];
 }
 
 static sfs_status missing_code(const sfs_column *column, const sfs_column_part *part, uint64_t row,

@@ -154,3 +154,17 @@ def test_no_rows(cells_mount):
     directory = cells_mount / views_model.spell({"where": "n_genes > 99999"})
     assert np.load(directory / "obs/n_genes.npy").shape == (0,) and np.load(directory / "X/indptr.npy").tolist() == [0]
     assert len((directory / "obs.csv").read_text().splitlines()) == 1 and not list((directory / "epoch_0/rank_0").iterdir())
+
+
+def test_text_that_was_cut_short(cells, mount, tmp_path):
+    """Behind an open mount: an error that names the file, not the zeros that the kernel shows in its last page."""
+    collection = shutil.copytree(cells[0], tmp_path / "copy.sfs")
+    donors = cells[1].obs.donor[cells[1].obs.n_genes > 700]
+    text, = (path for path in collection.glob("obs.*.text.npy") if b"donor" in path.read_bytes()[128:200])
+    with mount(collection) as mounted:
+        path = mounted / views_model.spell({"where": "n_genes > 700"}) / "obs/donor.txt"
+        assert path.stat().st_size == sum(len(donor) + 1 for donor in donors)
+        os.truncate(text, text.stat().st_size - 100)
+        mounted.expect(text.name)
+        with pytest.raises(OSError):
+            path.read_bytes()
