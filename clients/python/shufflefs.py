@@ -402,32 +402,32 @@ class _Tree:
     """A collection under a view, opened. Closed when nothing refers to it."""
 
     def __init__(self, library, path, view):
-        self.library, self.process = _Library(library), os.getpid()
+        self.functions, self.process = _Library(library), os.getpid()
         with contextlib.ExitStack() as opened:
-            collection = self.library.made("sfs_collection_open", os.fsencode(path))
-            opened.callback(self.library.c.sfs_collection_close, collection)
-            options = self.library.made("sfs_view_new")
-            opened.callback(self.library.c.sfs_view_free, options)
+            collection = self.functions.made("sfs_collection_open", os.fsencode(path))
+            opened.callback(self.functions.c.sfs_collection_close, collection)
+            options = self.functions.made("sfs_view_new")
+            opened.callback(self.functions.c.sfs_view_free, options)
             for key, value in view.items():
-                self.library.call("sfs_view_set", options, key.encode(), str(value).encode())
-            self.tree = self.library.made("sfs_tree_open", collection, options)
-            opened.callback(self.library.c.sfs_tree_close, self.tree)
+                self.functions.call("sfs_view_set", options, key.encode(), str(value).encode())
+            self.tree = self.functions.made("sfs_tree_open", collection, options)
+            opened.callback(self.functions.c.sfs_tree_close, self.tree)
             self.close = weakref.finalize(self, opened.pop_all().close)
 
     def read(self, path):
         """The bytes of a path."""
-        library = self.library
-        node = library.made("sfs_resolve", self.tree, path.encode(), kind=ctypes.c_uint64)
+        functions = self.functions
+        node = functions.made("sfs_resolve", self.tree, path.encode(), kind=ctypes.c_uint64)
         try:
-            file = library.made("sfs_open", self.tree, node)
+            file = functions.made("sfs_open", self.tree, node)
         finally:
-            library.c.sfs_forget(self.tree, node, 1)
+            functions.c.sfs_forget(self.tree, node, 1)
         try:
-            size = library.c.sfs_file_size(file)
+            size = functions.c.sfs_file_size(file)
             memory = _buffers.take(size)
-            got = library.made("sfs_file_read", file, memory.ctypes.data, size, 0, kind=ctypes.c_size_t).value
+            got = functions.made("sfs_file_read", file, memory.ctypes.data, size, 0, kind=ctypes.c_size_t).value
         finally:
-            library.c.sfs_file_close(file)
+            functions.c.sfs_file_close(file)
         return memoryview(memory)[:got]
 
 
