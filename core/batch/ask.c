@@ -11,15 +11,41 @@ enum { SAMPLES = 32, SAMPLE_EVERY = 8, ASK_MAX = 128 << 10 };
 /* How much of a row the processor is asked for at most: measured, with rows of 4 kB in memory. */
 enum { PREFETCH_BYTES = 4096, CACHE_LINE = 64 };
 
-void sfs_ask_processor(const sfs_row_list *list, uint64_t row, sfs_row_array array)
+/* Its own prefetcher finds the rest. */
+static void ask_lines(sfs_extent extent)
 {
-    sfs_row_place place;
-    if (row >= list->count || sfs_row_list_place(list, row, &place, NULL))
-        return;
-    sfs_extent extent = sfs_codec_of(list->matrix)->extent(list->matrix, &place, array);
     uint64_t length = extent.length < PREFETCH_BYTES ? extent.length : PREFETCH_BYTES;
     for (uint64_t at = 0; at < length; at += CACHE_LINE)
         __builtin_prefetch(extent.bytes + at);
+}
+
+static bool find_place(const sfs_row_list *list, uint64_t row, sfs_row_place *out)
+{
+    if (row >= list->count || sfs_row_list_place(list, row, out, NULL))
+        return false;
+    __builtin_prefetch(&out->shard->verified[out->row / 64]);
+    return true;
+}
+
+void sfs_ask_row(const sfs_row_list *list, uint64_t row)
+{
+    sfs_row_place place;
+    const sfs_codec *codec = sfs_codec_of(list->matrix);
+    if (!find_place(list, row, &place))
+        return;
+    ask_lines(codec->extent(list->matrix, &place, SFS_ROW_VALUES));
+    if (!codec->one_extent)
+        ask_lines(codec->extent(list->matrix, &place, SFS_ROW_INDICES));
+}
+
+void sfs_ask_array(const sfs_row_list *list, uint64_t row, sfs_row_array array)
+{
+    sfs_row_place place;
+    const sfs_codec *codec = sfs_codec_of(list->matrix);
+    if (find_place(list, row + 1, &place))
+        __builtin_prefetch(codec->extent(list->matrix, &place, array).bytes);
+    if (find_place(list, row, &place))
+        ask_lines(codec->part(list->matrix, &place, array));
 }
 
 static void ask_now(sfs_extent *asked)

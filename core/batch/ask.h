@@ -12,9 +12,13 @@
  * what places of rows take; the caller holds a guard, here and below. */
 double sfs_ask_cold_share(const sfs_row_list *list, uint64_t first, uint64_t end);
 
-/* Asks the processor for the beginning of a row that is read next, if there is such a row; its own
- * prefetcher finds the rest. */
-void sfs_ask_processor(const sfs_row_list *list, uint64_t row, sfs_row_array array);
+/* Asks the processor for a row that is read next, if there is such a row. Reads no map beyond what
+ * places of rows take. */
+void sfs_ask_row(const sfs_row_list *list, uint64_t row);
+
+/* Asks the processor for one array of a row that is read next, and for the first bytes of the row
+ * behind it. Reads the first bytes of the row: it must be one that is read in any case. */
+void sfs_ask_array(const sfs_row_list *list, uint64_t row, sfs_row_array array);
 
 /* Asks for one array of the list's rows [first, end). */
 void sfs_ask_rows(const sfs_row_list *list, sfs_row_array array, uint64_t first, uint64_t end);

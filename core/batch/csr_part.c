@@ -134,14 +134,17 @@ static sfs_status read_nonzeros(const sfs_part *part, sfs_row_array array, uint6
     SFS_TRY(sfs_row_list_before(rows, row, &before, error));
     for (uint64_t at = skip; at < end;) {
         sfs_row_place place;
-        sfs_ask_processor(rows, row + 1, array);
-        SFS_TRY(sfs_row_list_place(rows, row, &place, error));
-        SFS_TRY(codec->verify(rows->matrix, &place, error));
-        sfs_shards_note(&read, rows->matrix, place.shard);
         uint64_t nnz;
+        SFS_TRY(sfs_row_list_place(rows, row, &place, error));
         SFS_TRY(count_nonzeros(rows, row, &place, before, &nnz, error));
         uint64_t row_end = (before + nnz) * size, row_skip = at - before * size;
         uint64_t stop = row_end < end ? row_end : end;
+        if (stop < end && rows->stored)
+            sfs_ask_row(rows, row + 1);
+        else if (stop < end)
+            sfs_ask_array(rows, row + 1, array);
+        SFS_TRY(codec->verify(rows->matrix, &place, error));
+        sfs_shards_note(&read, rows->matrix, place.shard);
         if (at < stop && rows->stored)
             SFS_TRY(emit_chosen(part, &place, nnz, array, row_skip, stop - at, sink, error));
         else if (at < stop)

@@ -124,7 +124,7 @@ static sfs_status read_rows(const sfs_file *file, const sfs_part *part, uint64_t
     sfs_shards_read read = {0};
     (void)file;
     for (; length; row++, from = 0) {
-        sfs_ask_processor(part->rows, row + 1, SFS_ROW_VALUES);
+        sfs_ask_row(part->rows, row + 1);
         uint64_t to = length < width - from ? from + length : width;
         SFS_TRY(emit_row(part, row, from, to, &read, sink, error));
         length -= to - from;

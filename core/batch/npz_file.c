@@ -170,7 +170,7 @@ static sfs_status sum_rows(void *context, sfs_error *error)
         sfs_row_place place;
         if (i % WINDOW_ROWS == 0)
             ask_window(rows, i + WINDOW_ROWS);
-        sfs_ask_processor(rows, i + 1, SFS_ROW_VALUES);
+        sfs_ask_row(rows, i + 1);
         SFS_TRY(sfs_row_list_place(rows, i, &place, error));
         SFS_TRY(sfs_codec_of(rows->matrix)->verify(rows->matrix, &place, error));
         sfs_shards_note(&read, rows->matrix, place.shard);

@@ -5,6 +5,9 @@
 #include "batch/chosen_row.h"
 #include "store/guard.h"
 
+/* So many rows are asked for ahead of the one that is located. */
+enum { LOCATE_AHEAD = 8 };
+
 static sfs_status count_run(void *context, sfs_error *error)
 {
     sfs_row_list *list = context;
@@ -38,6 +41,8 @@ static sfs_status locate_rows(void *context, sfs_error *error)
     indptr[0] = 0;
     for (uint64_t i = 0; i < list->count; i++) {
         sfs_row_place place;
+        if (i + LOCATE_AHEAD < list->count)
+            sfs_matrix_prefetch(list->matrix, (uint64_t)list->rows[i + LOCATE_AHEAD]);
         SFS_TRY(sfs_matrix_locate(list->matrix, (uint64_t)list->rows[i], &place, error));
         sfs_shards_note(&read, list->matrix, place.shard);
         list->starts[i] = place.start;
@@ -179,7 +184,7 @@ static sfs_status count_chosen(void *context, sfs_error *error)
     for (uint64_t i = 0; i < list->count; i++) {
         sfs_row_place place;
         sfs_chosen_row row;
-        sfs_ask_processor(list, i + 1, SFS_ROW_INDICES);
+        sfs_ask_array(list, i + 1, SFS_ROW_INDICES);
         SFS_TRY(sfs_row_list_place(list, i, &place, error));
         SFS_TRY(codec->verify(list->matrix, &place, error));
         sfs_shards_note(&read, list->matrix, place.shard);
@@ -299,8 +304,8 @@ sfs_status sfs_row_list_place(const sfs_row_list *list, uint64_t i, sfs_row_plac
         return sfs_matrix_locate(list->matrix, list->first + i, out, error);
     uint32_t nnz =
         list->stored ? list->stored[i] : (uint32_t)(indptr_at(list, i + 1) - indptr_at(list, i));
-    *out = sfs_matrix_place(list->matrix, (uint64_t)list->rows[i], list->starts[i],
-                            list->sizes ? list->sizes[i] : 0, nnz);
+    sfs_matrix_place(list->matrix, (uint64_t)list->rows[i], list->starts[i],
+                     list->sizes ? list->sizes[i] : 0, nnz, out);
     return 0;
 }
 

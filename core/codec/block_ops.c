@@ -13,24 +13,29 @@ static void unpack(const uint8_t *bytes, unsigned width, unsigned n, uint32_t *o
     }
 }
 
-static uint32_t sum_gaps(uint32_t *gaps, unsigned n, uint32_t before)
+static uint32_t sum_gaps(const uint32_t *gaps, unsigned n, uint32_t before, uint8_t *out)
 {
-    for (unsigned i = 0; i < n; i++)
-        gaps[i] = before += gaps[i] + 1;
+    for (unsigned i = 0; i < n; i++) {
+        before += gaps[i] + 1;
+        memcpy(out + i * sizeof before, &before, sizeof before);
+    }
     return before;
 }
 
-static void to_float32(const uint32_t *numbers, unsigned n, uint32_t base, float *out)
+static void to_float32(const uint32_t *numbers, unsigned n, uint32_t base, uint8_t *out)
 {
-    for (unsigned i = 0; i < n; i++)
-        out[i] = (float)(int32_t)(numbers[i] + base);
+    for (unsigned i = 0; i < n; i++) {
+        float number = (float)(int32_t)(numbers[i] + base);
+        memcpy(out + i * sizeof number, &number, sizeof number);
+    }
 }
 
-static void to_uint16(const uint32_t *numbers, unsigned n, uint32_t base, uint16_t *out)
+static void to_uint16(const uint32_t *numbers, unsigned n, uint32_t base, uint8_t *out)
 {
     for (unsigned i = 0; i < n; i++) {
         uint32_t number = numbers[i] + base;
-        out[i] = (uint16_t)(number < UINT16_MAX ? number : UINT16_MAX);
+        uint16_t narrow = (uint16_t)(number < UINT16_MAX ? number : UINT16_MAX);
+        memcpy(out + i * sizeof narrow, &narrow, sizeof narrow);
     }
 }
 
@@ -105,7 +110,7 @@ AVX2 static void unpack_avx2(const uint8_t *bytes, unsigned width, unsigned n, u
 
 /* The sums within eight numbers first, then what was before them: only that addition waits for the
  * eight before. */
-AVX2 static uint32_t sum_gaps_avx2(uint32_t *gaps, unsigned n, uint32_t before)
+AVX2 static uint32_t sum_gaps_avx2(const uint32_t *gaps, unsigned n, uint32_t before, uint8_t *out)
 {
     const __m256i one = _mm256_set1_epi32(1), last = _mm256_set1_epi32(7);
     const __m256i third = _mm256_setr_epi32(0, 0, 0, 0, 3, 3, 3, 3);
@@ -116,18 +121,21 @@ AVX2 static uint32_t sum_gaps_avx2(uint32_t *gaps, unsigned n, uint32_t before)
         sums = _mm256_add_epi32(sums, _mm256_slli_si256(sums, 8));
         __m256i low_half = _mm256_permutevar8x32_epi32(sums, third);
         sums = _mm256_add_epi32(sums, _mm256_blend_epi32(_mm256_setzero_si256(), low_half, 0xf0));
-        _mm256_storeu_si256((__m256i *)(gaps + i), _mm256_add_epi32(sums, carry));
+        _mm256_storeu_si256((__m256i *)(out + i * sizeof *gaps), _mm256_add_epi32(sums, carry));
         carry = _mm256_add_epi32(carry, _mm256_permutevar8x32_epi32(sums, last));
     }
-    return n ? gaps[n - 1] : before;
+    if (n)
+        memcpy(&before, out + (n - 1) * sizeof before, sizeof before);
+    return before;
 }
 
-AVX2 static void to_float32_avx2(const uint32_t *numbers, unsigned n, uint32_t base, float *out)
+AVX2 static void to_float32_avx2(const uint32_t *numbers, unsigned n, uint32_t base, uint8_t *out)
 {
     const __m256i bases = _mm256_set1_epi32((int)base);
     for (unsigned i = 0; i < n; i += 8) {
         __m256i eight = _mm256_loadu_si256((const __m256i *)(numbers + i));
-        _mm256_storeu_ps(out + i, _mm256_cvtepi32_ps(_mm256_add_epi32(eight, bases)));
+        __m256 floats = _mm256_cvtepi32_ps(_mm256_add_epi32(eight, bases));
+        _mm256_storeu_ps((float *)(void *)(out + i * sizeof *numbers), floats);
     }
 }
 
@@ -141,11 +149,12 @@ AVX2 static inline __m256i sixteen_shorts(const uint32_t *numbers, __m256i bases
     return _mm256_permute4x64_epi64(packed, 0xd8);
 }
 
-AVX2 static void to_uint16_avx2(const uint32_t *numbers, unsigned n, uint32_t base, uint16_t *out)
+AVX2 static void to_uint16_avx2(const uint32_t *numbers, unsigned n, uint32_t base, uint8_t *out)
 {
     const __m256i bases = _mm256_set1_epi32((int)base);
     for (unsigned i = 0; i < n; i += 16)
-        _mm256_storeu_si256((__m256i *)(out + i), sixteen_shorts(numbers + i, bases));
+        _mm256_storeu_si256((__m256i *)(out + i * sizeof(uint16_t)),
+                            sixteen_shorts(numbers + i, bases));
 }
 
 AVX2 static void to_uint8_avx2(const uint32_t *numbers, unsigned n, uint32_t base, uint8_t *out)

@@ -11,18 +11,19 @@ enum {
     SFS_BLOCK_SLACK = 64 /* bytes behind packed numbers that unpack may read, and not use */
 };
 
-/* Every array of numbers has room for SFS_BLOCK of them, whatever n is: what is written behind the
- * first n means nothing. */
+/* Every array has room for SFS_BLOCK elements, whatever n is: what is written behind the first n
+ * means nothing. `out` as bytes need not be aligned to its elements. */
 typedef struct sfs_block_ops {
     /* Number i < n is bits [i * width, (i + 1) * width) of the bytes, least significant first.
      * width is 0 to 32. */
     void (*unpack)(const uint8_t *bytes, unsigned width, unsigned n, uint32_t *out);
-    /* gaps[i] becomes the sum of gaps[0] + 1 to gaps[i] + 1, and of before; returns the last. */
-    uint32_t (*sum_gaps)(uint32_t *gaps, unsigned n, uint32_t before);
+    /* out[i], a uint32, is the sum of gaps[0] + 1 to gaps[i] + 1, and of before; returns the last.
+     */
+    uint32_t (*sum_gaps)(const uint32_t *gaps, unsigned n, uint32_t before, uint8_t *out);
     /* out[i] = numbers[i] + base, as another type: below 2^31 for float32; the largest that uint16
      * or uint8 have where it is more. */
-    void (*to_float32)(const uint32_t *numbers, unsigned n, uint32_t base, float *out);
-    void (*to_uint16)(const uint32_t *numbers, unsigned n, uint32_t base, uint16_t *out);
+    void (*to_float32)(const uint32_t *numbers, unsigned n, uint32_t base, uint8_t *out);
+    void (*to_uint16)(const uint32_t *numbers, unsigned n, uint32_t base, uint8_t *out);
     void (*to_uint8)(const uint32_t *numbers, unsigned n, uint32_t base, uint8_t *out);
 } sfs_block_ops;
 

@@ -29,6 +29,9 @@ typedef struct sfs_codec {
                          sfs_error *error);
     /* Where the bytes lie that decode reads for this array. */
     sfs_extent (*extent)(const sfs_matrix *matrix, const sfs_row_place *place, sfs_row_array array);
+    /* The part of that extent which this array alone needs. Of a packed row, its first bytes tell.
+     */
+    sfs_extent (*part)(const sfs_matrix *matrix, const sfs_row_place *place, sfs_row_array array);
     /* The extent is the array itself, element by element, in the type that it has. */
     bool stored_as_read;
     /* Both arrays have the same extent. */

@@ -104,4 +104,4 @@ static sfs_status decode(const sfs_matrix *matrix, const sfs_row_place *place, s
 }
 
 const sfs_codec sfs_codec_dense = {
-    .verify = verify, .decode = decode, .extent = extent, .one_extent = true};
+    .verify = verify, .decode = decode, .extent = extent, .part = extent, .one_extent = true};

@@ -15,6 +15,16 @@ static sfs_extent extent(const sfs_matrix *matrix, const sfs_row_place *place, s
                         .length = place->size};
 }
 
+static sfs_extent part(const sfs_matrix *matrix, const sfs_row_place *place, sfs_row_array array)
+{
+    sfs_extent whole = extent(matrix, place, array);
+    uint64_t split = place->nnz ? sfs_record_split(whole.bytes, whole.length) : 0;
+    if (array == SFS_ROW_VALUES)
+        whole.bytes += split;
+    whole.length = array == SFS_ROW_VALUES ? whole.length - split : split;
+    return whole;
+}
+
 static sfs_record record_of(const sfs_matrix *matrix, const sfs_row_place *place)
 {
     return (sfs_record){.bytes = place->shard->data.items + place->start,
@@ -62,4 +72,4 @@ static sfs_status decode(const sfs_matrix *matrix, const sfs_row_place *place, s
 }
 
 const sfs_codec sfs_codec_packed = {
-    .verify = verify, .decode = decode, .extent = extent, .one_extent = true};
+    .verify = verify, .decode = decode, .extent = extent, .part = part, .one_extent = true};

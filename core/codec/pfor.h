@@ -21,7 +21,8 @@
 /* The most bytes that a block takes. */
 enum { SFS_PFOR_MAX = 3 + SFS_BLOCK * 4 + SFS_BLOCK + SFS_BLOCK * 4 };
 
-/* Packs n (1 to SFS_BLOCK) numbers into out, as small as it gets; returns the number of bytes. */
+/* Packs n (1 to SFS_BLOCK) numbers into out, small and with few exceptions; returns the number of
+ * bytes. */
 size_t sfs_pfor_encode(const uint32_t *numbers, unsigned n, uint8_t *out);
 
 /* Unpacks a block of n numbers, which must lie in the `size` bytes that are there; behind them come

@@ -38,4 +38,4 @@ static sfs_status decode(const sfs_matrix *matrix, const sfs_row_place *place, s
 }
 
 const sfs_codec sfs_codec_raw = {
-    .verify = verify, .decode = decode, .extent = extent, .stored_as_read = true};
+    .verify = verify, .decode = decode, .extent = extent, .part = extent, .stored_as_read = true};

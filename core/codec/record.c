@@ -110,6 +110,16 @@ static bool open_parts(const sfs_record *record, struct stream *indices, struct 
     return true;
 }
 
+uint64_t sfs_record_split(const uint8_t *bytes, uint64_t size)
+{
+    uint32_t head;
+    if (size < sizeof head)
+        return size;
+    memcpy(&head, bytes, sizeof head);
+    uint64_t split = sizeof head + head / 8;
+    return split < size ? split : size;
+}
+
 /* What of the n elements from `at` on is wanted: elements [from, to) of them. */
 struct share {
     unsigned from, to;
@@ -126,34 +136,54 @@ static inline unsigned block_size(const sfs_record *record, uint32_t at)
     return record->nnz - at < SFS_BLOCK ? record->nnz - at : SFS_BLOCK;
 }
 
+/* Where a whole block of `wanted` elements goes: straight to `out`, if all of it is wanted. */
+static inline uint8_t *room_for(struct share share, uint8_t *out, uint8_t *block)
+{
+    return share.to - share.from == SFS_BLOCK ? out : block;
+}
+
+/* What was put elsewhere than in `out`. */
+static inline void put_share(struct share share, uint32_t size, const uint8_t *block, uint8_t *out)
+{
+    if (block != out)
+        memcpy(out, block + share.from * size, (share.to - share.from) * size);
+}
+
+/* Of these column indices, those that are wanted. */
+static void put_columns(const sfs_block_ops *ops, const uint32_t *columns, unsigned n,
+                        struct share share, sfs_dtype wanted, uint8_t *out)
+{
+    uint8_t narrow[SFS_BLOCK * sizeof(uint16_t)], *room = room_for(share, out, narrow);
+    if (wanted.size == sizeof *columns) {
+        put_share(share, wanted.size, (const uint8_t *)columns, out);
+    } else if (wanted.size == sizeof(uint16_t)) {
+        ops->to_uint16(columns, n, 0, room);
+        put_share(share, wanted.size, room, out);
+    } else {
+        sfs_cast((sfs_dtype){'u', sizeof *columns}, columns + share.from, wanted, out,
+                 share.to - share.from);
+    }
+}
+
 bool sfs_record_indices(const sfs_block_ops *ops, const sfs_record *record, sfs_dtype wanted,
                         uint32_t first, uint32_t count, void *out)
 {
     struct stream stream;
-    uint32_t block[SFS_BLOCK], before = UINT32_MAX, end = first + count;
-    uint16_t narrow[SFS_BLOCK];
+    uint32_t gaps[SFS_BLOCK], columns[SFS_BLOCK], before = UINT32_MAX, end = first + count;
     uint8_t *to = out;
     unsigned mode;
     if (!open_parts(record, &stream, NULL, &mode))
         return false;
     for (uint32_t at = 0; at < end; at += SFS_BLOCK) {
         unsigned n = block_size(record, at);
-        if (!stream_block(&stream, ops, n, block))
-            return false;
-        before = ops->sum_gaps(block, n, before);
-        if (at + n <= first)
-            continue;
         struct share share = share_of(at, n, first, end);
-        unsigned taken = share.to - share.from;
-        if (wanted.size == sizeof *block) {
-            memcpy(to, block + share.from, taken * sizeof *block);
-        } else if (wanted.size == sizeof *narrow) {
-            ops->to_uint16(block, n, 0, narrow);
-            memcpy(to, narrow + share.from, taken * sizeof *narrow);
-        } else {
-            sfs_cast((sfs_dtype){'u', sizeof *block}, block + share.from, wanted, to, taken);
-        }
-        to += taken * wanted.size;
+        bool direct = wanted.size == sizeof *columns && share.to - share.from == SFS_BLOCK;
+        if (!stream_block(&stream, ops, n, gaps))
+            return false;
+        before = ops->sum_gaps(gaps, n, before, direct ? to : (uint8_t *)columns);
+        if (!direct && share.from < share.to)
+            put_columns(ops, columns, n, share, wanted, to);
+        to += (share.to - share.from) * wanted.size;
     }
     return true;
 }
@@ -162,25 +192,21 @@ bool sfs_record_indices(const sfs_block_ops *ops, const sfs_record *record, sfs_
 static void put_numbers(const sfs_block_ops *ops, uint32_t *block, unsigned n, uint32_t base,
                         struct share share, sfs_dtype wanted, uint8_t *out)
 {
-    union {
-        float f[SFS_BLOCK];
-        uint16_t u2[SFS_BLOCK];
-        uint8_t u1[SFS_BLOCK];
-    } typed;
+    uint8_t typed[SFS_BLOCK * sizeof(float)], *room = room_for(share, out, typed);
     uint32_t size = wanted.size;
     if (wanted.kind == 'f' && size == 4) {
-        ops->to_float32(block, n, base, typed.f);
+        ops->to_float32(block, n, base, room);
     } else if (wanted.kind == 'u' && size == 2) {
-        ops->to_uint16(block, n, base, typed.u2);
+        ops->to_uint16(block, n, base, room);
     } else if (wanted.kind == 'u' && size == 1) {
-        ops->to_uint8(block, n, base, typed.u1);
+        ops->to_uint8(block, n, base, room);
     } else {
         for (unsigned i = 0; i < n; i++)
             block[i] += base;
         sfs_cast((sfs_dtype){'i', 4}, block + share.from, wanted, out, share.to - share.from);
         return;
     }
-    memcpy(out, typed.u1 + share.from * size, (share.to - share.from) * size);
+    put_share(share, size, room, out);
 }
 
 static bool read_numbers(const sfs_block_ops *ops, const sfs_record *record, struct stream *stream,

@@ -43,6 +43,9 @@ typedef struct sfs_record {
     sfs_dtype dtype; /* of the values */
 } sfs_record;
 
+/* The bytes of a record of `size` bytes that come before its values; at most size. */
+uint64_t sfs_record_split(const uint8_t *bytes, uint64_t size);
+
 /* Elements [first, first + count) of a row's indices, as `wanted`: int32, int64 or uint16, which
  * hold them. out has room for them, and need not be aligned. False where the record is none. */
 bool sfs_record_indices(const sfs_block_ops *ops, const sfs_record *record, sfs_dtype wanted,

@@ -256,6 +256,18 @@ sfs_status sfs_matrix_locate(const sfs_matrix *matrix, uint64_t row, sfs_row_pla
     return locate_nonzeros(matrix, shard, out->row, out->nnz, &out->start, error);
 }
 
+void sfs_matrix_prefetch(const sfs_matrix *matrix, uint64_t row)
+{
+    const sfs_matrix_shard *shard = find_shard(matrix, row);
+    bool packed = matrix->codec == SFS_CODEC_PACKED;
+    const sfs_array *bases = packed ? &shard->record_bases : &shard->bases;
+    const sfs_array *deltas = packed ? &shard->record_deltas : &shard->deltas;
+    uint64_t at = row - shard->first_row;
+    __builtin_prefetch(shard->nnz.items + at * shard->nnz.dtype.size);
+    __builtin_prefetch(bases->items + at / SFS_BASE_ROWS * bases->dtype.size);
+    __builtin_prefetch(deltas->items + at * deltas->dtype.size);
+}
+
 static sfs_status check_sizes(const sfs_matrix_shard *shard, sfs_error *error)
 {
     const sfs_array *arrays[] = {&shard->bases,        &shard->deltas,       &shard->nnz,
@@ -286,12 +298,15 @@ sfs_status sfs_matrix_check_sizes(const sfs_matrix *matrix, uint64_t first, uint
     return 0;
 }
 
-sfs_row_place sfs_matrix_place(const sfs_matrix *matrix, uint64_t row, uint64_t start,
-                               uint32_t size, uint32_t nnz)
+void sfs_matrix_place(const sfs_matrix *matrix, uint64_t row, uint64_t start, uint32_t size,
+                      uint32_t nnz, sfs_row_place *out)
 {
     const sfs_matrix_shard *shard = find_shard(matrix, row);
-    return (sfs_row_place){
-        .shard = shard, .row = row - shard->first_row, .start = start, .size = size, .nnz = nnz};
+    out->shard = shard;
+    out->row = row - shard->first_row;
+    out->start = start;
+    out->size = size;
+    out->nnz = nnz;
 }
 
 sfs_status sfs_matrix_nnz_before(const sfs_matrix *matrix, uint64_t row, uint64_t *out,

@@ -79,8 +79,11 @@ sfs_status sfs_matrix_check_sizes(const sfs_matrix *matrix, uint64_t first, uint
                                   sfs_error *error);
 
 /* The place of a row whose start, size and nnz sfs_matrix_locate told before: reads no map. */
-sfs_row_place sfs_matrix_place(const sfs_matrix *matrix, uint64_t row, uint64_t start,
-                               uint32_t size, uint32_t nnz);
+void sfs_matrix_place(const sfs_matrix *matrix, uint64_t row, uint64_t start, uint32_t size,
+                      uint32_t nnz, sfs_row_place *out);
+
+/* Asks the processor for what sfs_matrix_locate reads, which takes a while to come. */
+void sfs_matrix_prefetch(const sfs_matrix *matrix, uint64_t row);
 
 /* The shards that one operation read, to be asked about when it is done. */
 typedef struct sfs_shards_read {

@@ -99,19 +99,32 @@ struct results {
     float floats[SFS_BLOCK];
     uint16_t shorts[SFS_BLOCK];
     uint8_t bytes[SFS_BLOCK];
-    uint8_t guard[CANARY];
 };
+
+typedef void conversion(const uint32_t *numbers, unsigned n, uint32_t base, uint8_t *out);
+
+/* The operations write where nothing is aligned, and no more than a block. */
+static void convert_unaligned(conversion *convert, const uint32_t *numbers, unsigned n,
+                              uint32_t base, size_t size, void *out)
+{
+    uint8_t *room = guarded_room(SFS_BLOCK * size + 1);
+    convert(numbers, n, base, room + 1);
+    memcpy(out, room + 1, SFS_BLOCK * size);
+    CHECK(guard_holds(room, SFS_BLOCK * size + 1));
+    free(room);
+}
 
 static void run_ops(const sfs_block_ops *ops, const uint32_t *numbers, unsigned n, uint32_t base,
                     struct results *out)
 {
-    memset(out, 0xa5, sizeof *out);
-    memcpy(out->sums, numbers, sizeof out->sums);
-    out->last = ops->sum_gaps(out->sums, n, base);
-    ops->to_float32(numbers, n, base, out->floats);
-    ops->to_uint16(numbers, n, base, out->shorts);
-    ops->to_uint8(numbers, n, base, out->bytes);
-    CHECK(guard_holds(out->bytes, sizeof out->bytes));
+    uint8_t *room = guarded_room(sizeof out->sums + 1);
+    out->last = ops->sum_gaps(numbers, n, base, room + 1);
+    memcpy(out->sums, room + 1, sizeof out->sums);
+    CHECK(guard_holds(room, sizeof out->sums + 1));
+    free(room);
+    convert_unaligned(ops->to_float32, numbers, n, base, sizeof(float), out->floats);
+    convert_unaligned(ops->to_uint16, numbers, n, base, sizeof(uint16_t), out->shorts);
+    convert_unaligned(ops->to_uint8, numbers, n, base, sizeof(uint8_t), out->bytes);
 }
 
 static void check_results(const struct results *found, const uint32_t *numbers, unsigned n,
