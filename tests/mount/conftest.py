@@ -6,6 +6,7 @@ optimised build for budgets of time and memory, SHUFFLEFS_TEST_DATA a directory 
 """
 import itertools
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -23,12 +24,16 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture, hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("mounts")
 
+# Where a shell started us in the background, SIGINT is ignored, and would be by the daemons, whose end it is tested to be.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # Without any real file the tests over them do not exist, which a skip would hide among others.
 collect_ignore = [] if any(harness.DATA.rglob("*.h5ad")) else ["test_real_data.py"]
 
 # These need no mount and run everywhere.
 WITHOUT_FUSE = {"test_reference.py", "test_converter.py", "test_converter_errors.py", "test_converter_crash.py",
-                "test_converter_memory.py", "test_row_files.py", "test_sort_genes.py"}
+                "test_converter_memory.py", "test_row_files.py"}
 
 
 def pytest_configure(config):

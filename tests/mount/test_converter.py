@@ -73,18 +73,6 @@ def check_sizes(said, matrix, collection):
     assert sum(said["modes"].values()) == (np.count_nonzero(np.diff(matrix.indptr)) if said["codec"] == "packed" else 0)
 
 
-@pytest.mark.parametrize("rows", ["1", "7", "64", "100", "299", "300", "1000000"])
-def test_shards_change_nothing(corpus, convert, rows):
-    one, many = convert(corpus[MIXED]), convert(corpus[MIXED], "--shard-rows", rows)
-    for layer in source.read(corpus[MIXED]).matrices:
-        assert all_rows(one, layer=layer) == all_rows(many, layer=layer)
-        assert harness.cat(one, "epoch_3/rank_1/batch_2.csr", layer=layer, batch_size=50, world_size=2) == \
-            harness.cat(many, "epoch_3/rank_1/batch_2.csr", layer=layer, batch_size=50, world_size=2)
-        name = f"{model.matrix_directory(layer)}/indptr.npy"
-        assert harness.cat(one, name) == harness.cat(many, name)
-    assert harness.cat(one, "obs/_index.txt") == harness.cat(many, "obs/_index.txt")
-
-
 @pytest.mark.parametrize("codec", ["packed", "raw", "dense"])
 @pytest.mark.parametrize("name", [MIXED, "dtype_u2", "dtype_b1", "special_values", "no_columns", "several_shards_worth"])
 def test_codecs_change_nothing(corpus, convert, name, codec):

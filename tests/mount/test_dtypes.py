@@ -16,9 +16,11 @@ import h5ad_corpus
 import harness
 import model
 import source
+import views_model
 from h5ad_write import Sparse, random_sparse, write_h5ad
 
 USAGE = 1
+BATCH = "epoch_0/rank_0/batch_0.csr"
 CODECS = ["packed", "raw", "dense"]
 INDEX_DTYPES = ["int32", "int64", "uint16"]
 N, COLUMNS = 40, 30
@@ -66,18 +68,23 @@ def small(request, tmp_path_factory):
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_where_all_fits(codec, small, convert):
+def test_where_all_fits(codec, small, convert, mount):
     """Every pair of types, as numpy's astype has it."""
-    collection, matrix = convert(small, "--codec", codec), stored(source.read(small).matrices["X"], codec)
-    for value, index in itertools.product(["store", *model.VALUE_DTYPES], INDEX_DTYPES):
-        view = model.View(batch_size=16, tail="keep", seed=3, value_dtype=value, index_dtype=index)
-        rows = view.rows(N, 2, 0, 1)
-        blob = harness.cat(collection, "epoch_2/rank_0/batch_1.csr", **view.options())
-        assert blob == model.csr(matrix, rows, 2, 0, 1, 3, view=view), (value, index)
-        found = csr_reader.parse(blob)
-        expected = matrix.take(rows)[2]
-        expected = expected if value == "store" else expected.astype(value)
-        assert (found.data.dtype, found.data.tobytes()) == (expected.dtype, expected.tobytes())
+    matrix, pairs = stored(source.read(small).matrices["X"], codec), itertools.product(["store", *model.VALUE_DTYPES], INDEX_DTYPES)
+    with mount(convert(small, "--codec", codec)) as mounted:
+        for value, index in pairs:
+            check_pair(mounted, matrix, value, index)
+
+
+def check_pair(mounted, matrix, value, index):
+    view = model.View(batch_size=16, tail="keep", seed=3, value_dtype=value, index_dtype=index)
+    rows = view.rows(N, 2, 0, 1)
+    blob = mounted.read(f"{views_model.spell(view.options())}/epoch_2/rank_0/batch_1.csr")
+    assert blob == model.csr(matrix, rows, 2, 0, 1, 3, view=view), (value, index)
+    found = csr_reader.parse(blob)
+    expected = matrix.take(rows)[2]
+    expected = expected if value == "store" else expected.astype(value)
+    assert (found.data.dtype, found.data.tobytes()) == (expected.dtype, expected.tobytes())
 
 
 @pytest.mark.parametrize("codec", CODECS)
@@ -111,28 +118,46 @@ def test_pieces_of_elements(small, convert, mount):
 
 # --- values that do not fit ----------------------------------------------------------------------------------------
 
-def check_either_way(collection, matrix, value, layer="X"):
+def by_cat(collection):
+    """A function of options: the bytes of their first batch, or None and why it is refused."""
+    def read(options):
+        done = harness.cat_result(collection, BATCH, **options)
+        assert (done.returncode, done.stdout) == (USAGE, b"") or not done.returncode
+        return (None, harness.sentence(done, "shufflefs")) if done.returncode else (done.stdout, "")
+    return read
+
+
+def by_view(mounted):
+    """The same, of a view in the path."""
+    def read(options):
+        name = views_model.spell(options)
+        try:
+            return mounted.read(f"{name}/{BATCH}"), ""
+        except FileNotFoundError:
+            return None, mounted.read(f".shufflefs/explain/{name}").decode()
+    return read
+
+
+def check_either_way(read, matrix, value, layer="X"):
     """Refused with the first row and value that do not fit, or given as they are; and the nearest with lossy=1."""
     view = model.View(batch_size=N, value_dtype=value, order="sequential", layer=layer)
     found = model.misfit(matrix, value)
     if np.dtype(value) == matrix.data.dtype:
         assert found is None
-    done = harness.cat_result(collection, "epoch_0/rank_0/batch_0.csr", **view.options())
+    blob, said = read(view.options())
     if found is None:
-        assert done.returncode == 0 and done.stdout == model.csr(matrix, range(N), 0, 0, 0, view=view), value
+        assert blob == model.csr(matrix, range(N), 0, 0, 0, view=view), value
     else:
         row, text = found
-        said = harness.sentence(done, "shufflefs")
-        assert (done.returncode, done.stdout) == (USAGE, b"")
-        assert f"that fit {value}, found {text} in row {row} of {layer}:" in said and "lossy=1" in said, said
+        assert blob is None and f"that fit {value}, found {text} in row {row} of {layer}:" in said and "lossy=1" in said, said
     lossy = replace(view, lossy=1)
-    assert harness.cat(collection, "epoch_0/rank_0/batch_0.csr", **lossy.options()) == model.csr(matrix, range(N), 0, 0, 0, view=lossy), value
+    assert read(lossy.options())[0] == model.csr(matrix, range(N), 0, 0, 0, view=lossy), value
     return found
 
 
 @pytest.mark.parametrize("codec", CODECS)
 @pytest.mark.parametrize("dtype", h5ad_corpus.DTYPES)
-def test_nasty_values(dtype, codec, convert, tmp_path):
+def test_nasty_values(dtype, codec, convert, mount, tmp_path):
     """One by one behind harmless ones, so that each is the first of some file; then all of them."""
     nasty = nasty_values(dtype)
     harmless = np.random.default_rng(2).integers(0, 2, 100).astype(dtype)
@@ -141,7 +166,8 @@ def test_nasty_values(dtype, codec, convert, tmp_path):
         write(tmp_path / "a.h5ad", np.concatenate([harmless, values, harmless]))
         matrix = stored(source.read(tmp_path / "a.h5ad").matrices["X"], codec)
         collection = convert(tmp_path / "a.h5ad", "--codec", codec)
-        refused |= {value for value in model.VALUE_DTYPES if check_either_way(collection, matrix, value)}
+        with mount(collection) as mounted:
+            refused |= {value for value in model.VALUE_DTYPES if check_either_way(by_view(mounted), matrix, value)}
     if np.dtype(dtype).itemsize == 8:
         assert len(refused) >= 5, refused
 
@@ -293,7 +319,7 @@ def matrices(draw):
 @hypothesis.given(values=matrices(), codec=st.sampled_from(CODECS), value=st.sampled_from(model.VALUE_DTYPES))
 def test_any_matrix(values, codec, value, convert, tmp_path):
     write(tmp_path / "a.h5ad", values)
-    check_either_way(convert(tmp_path / "a.h5ad", "--codec", codec), stored(source.read(tmp_path / "a.h5ad").matrices["X"], codec), value)
+    check_either_way(by_cat(convert(tmp_path / "a.h5ad", "--codec", codec)), stored(source.read(tmp_path / "a.h5ad").matrices["X"], codec), value)
 
 
 def test_csc_sources_have_rows_in_order(convert, tmp_path):
@@ -301,4 +327,4 @@ def test_csc_sources_have_rows_in_order(convert, tmp_path):
     matrix = random_sparse(np.random.default_rng(8), N, COLUMNS, kind="csc", dtype="<f8", density=0.5)
     write_h5ad(tmp_path / "a.h5ad", matrix)
     for value in model.VALUE_DTYPES:
-        check_either_way(convert(tmp_path / "a.h5ad"), source.read(tmp_path / "a.h5ad").matrices["X"], value)
+        check_either_way(by_cat(convert(tmp_path / "a.h5ad")), source.read(tmp_path / "a.h5ad").matrices["X"], value)
