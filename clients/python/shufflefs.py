@@ -17,7 +17,6 @@ Arrays are views of the file's bytes, in memory of their own: they may be writte
 as anything refers to them; only then is that memory used for another batch.
 """
 import collections
-import concurrent.futures
 import contextlib
 import ctypes
 import errno
@@ -26,7 +25,9 @@ import io
 import json
 import mmap
 import os
+import queue
 import sys
+import threading
 import weakref
 
 import numpy as np
@@ -34,6 +35,8 @@ import numpy as np
 __all__ = ["Mount", "Collection", "Batch", "Batches", "Loader", "loader", "read_batch", "Error"]
 
 MAGIC = b"SHUFCSR1"
+TOGETHER = 2 << 20                                      # bytes of batches that one thread hands to another at once ...
+MOST_TOGETHER = 8                                       # ... but not more of them
 FIXED = ("indptr", "indices", "data", "rows")
 ENTRY = np.dtype([("name", "S96"), ("type", "S8"), ("offset", "<i8"), ("count", "<i8"), ("columns", "<i8")])
 
@@ -47,7 +50,8 @@ class Error(Exception):
 class _Buffers:
     """Page-aligned memory to read files into, used again once nothing refers to what was read into it."""
 
-    KEPT = 4                                            # of each length: as many as one iterator has in flight
+    KEPT = 32                                           # of each length, and KEPT_BYTES of them: what an iterator has
+    KEPT_BYTES = 16 << 20                               # in flight; but 4 in any case
     HUGE = 4 << 20                                      # from here on huge pages are worth asking for
 
     def __init__(self):
@@ -56,7 +60,7 @@ class _Buffers:
     def take(self, size):
         """An array of at least `size` bytes. Its memory comes back when the array and all views of it are gone."""
         length = max(1 << 16, 1 << (size - 1).bit_length())     # powers of two, so that batches fit each other's
-        free = self._free.setdefault(length, collections.deque(maxlen=self.KEPT))
+        free = self._free.setdefault(length, collections.deque(maxlen=self._kept(length)))
         try:
             memory = free.pop()
         except IndexError:
@@ -66,6 +70,9 @@ class _Buffers:
         # a garbage collection in the middle of take().
         weakref.finalize(array, free.append, memory).atexit = False
         return array
+
+    def _kept(self, length):
+        return min(self.KEPT, max(4, self.KEPT_BYTES // length))
 
     def _map(self, length):
         # Private: shared memory would let a forked process write into the arrays of its parent.
@@ -254,6 +261,9 @@ class _Source:
         self.world_size, self.batch_size = self.view["world_size"], self.view["batch_size"]
         self.batches_per_rank, self.epoch_limit = described["batches_per_rank"], described["epoch_limit"]
         self._rows = described.get("rows_digest", self.dataset["rows"])
+        matrix = self.dataset["matrices"][self.view["layer"]]
+        size = 8 * self.batch_size * matrix["nnz"] // max(1, self.dataset["rows"])
+        self._together = min(MOST_TOGETHER, max(1, TOGETHER // max(1, size)))
 
     def csr(self, path):
         """The Batch of any `.csr` path, such as rows/5,3,3.csr."""
@@ -269,9 +279,9 @@ class _Source:
 
     def batches(self, epoch, rank, first=0, stride=1, ahead=2):
         """The batches first, first + stride, ... of a rank in an epoch, in order. `ahead` of them are read by threads
-        while the one before is in use."""
+        while the one before is in use; of small ones, as many times what makes TOGETHER bytes."""
         numbers = range(first, self.batches_per_rank, stride)
-        return _in_order(lambda k: self.batch(epoch, rank, k), numbers, ahead)
+        return _in_order(lambda k: self.batch(epoch, rank, k), numbers, ahead, self._together)
 
     def obs(self, column):
         """A column of obs for all rows of the collection: numbers, the codes of a categorical (-1: missing; see
@@ -301,23 +311,57 @@ class _Source:
         return f"<shufflefs.{type(self).__name__} {self.name}: {self.dataset['rows']} x {self.dataset['variables']}>"
 
 
-def _in_order(read, places, ahead):
-    """read(place) of each place, in order, of which at most `ahead` are begun before they are asked for."""
+def _in_order(read, places, ahead, together=1):
+    """read(place) of each place, in order. Of every `together` places at once, at most `ahead` are begun before they are
+    asked for."""
     if ahead < 1:
         yield from map(read, places)
         return
-    with concurrent.futures.ThreadPoolExecutor(ahead, "shufflefs") as threads:
-        begun = collections.deque()
-        try:
-            for place in places:
-                begun.append(threads.submit(read, place))
-                if len(begun) > ahead:
-                    yield begun.popleft().result()
-            while begun:
-                yield begun.popleft().result()
-        finally:
-            for each in begun:
-                each.cancel()
+    shares = [places[first:first + together] for first in range(0, len(places), together)]
+    lanes = [_Lane(read, shares[first::ahead]) for first in range(ahead)]
+    try:
+        for number in range(len(shares)):
+            yield from lanes[number % ahead].take()
+    finally:
+        for lane in lanes:
+            lane.end()
+
+
+class _Lane:
+    """A thread that reads its shares one after another, each when the one before it was taken."""
+
+    def __init__(self, read, shares):
+        # Not concurrent.futures: to hand a small batch over would take as long as to read it.
+        self._wanted, self._results = queue.SimpleQueue(), queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, args=(read, shares), name="shufflefs", daemon=True)
+        self._thread.start()
+        self._wanted.put(True)
+
+    def _work(self, read, shares):
+        for share in shares:
+            if not self._wanted.get():
+                return
+            results, error = [], None
+            try:
+                for place in share:
+                    results.append(read(place))
+            except BaseException as caught:             # for who asks for that place
+                error = caught
+            self._results.put((results, error))
+            del results                                 # or they would stay until the next ones are there
+
+    def take(self):
+        results, error = self._results.get()
+        self._wanted.put(not error)
+        results.reverse()
+        while results:
+            yield results.pop()
+        if error:
+            raise error
+
+    def end(self):
+        self._wanted.put(False)
+        self._thread.join()
 
 
 def _encode(column):

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import hashlib
+import itertools
 import multiprocessing
 import os
 import pickle
@@ -215,10 +216,10 @@ def test_reading_ahead_is_bounded():
     def read(place):
         begun.append(place)
         return place
-    for ahead in range(4):
+    for ahead, together in itertools.product(range(4), (1, 2, 7, 60)):
         begun.clear()
-        for number, place in enumerate(shufflefs._in_order(read, range(50), ahead)):
-            assert place == number and len(begun) <= number + ahead + 1
+        for number, place in enumerate(shufflefs._in_order(read, range(50), ahead, together)):
+            assert place == number and len(begun) <= number + (ahead + 1) * together
         assert sorted(begun) == list(range(50))
 
 
@@ -229,11 +230,18 @@ def test_reading_ahead_ends_early():
     assert [next(batches) for _ in range(3)] == [1 // 5, 1 // 4, 1 // 3]
     batches.close()
     assert threading.active_count() == before
-    found = []
-    with pytest.raises(ZeroDivisionError):
-        for each in shufflefs._in_order(lambda place: 1 // (5 - place), range(9), 3):
-            found.append(each)
-    assert len(found) == 5 and threading.active_count() == before
+    for together in (1, 2, 3, 9):
+        found = []
+        with pytest.raises(ZeroDivisionError):
+            for each in shufflefs._in_order(lambda place: 1 // (5 - place), range(9), 3, together):
+                found.append(each)
+        assert len(found) == 5 and threading.active_count() == before
+
+
+def test_small_batches_are_handed_over_together(convert, open_collection):
+    collection = convert("synthetic:rows=5000,vars=2000,density=0.5,seed=1")      # a row is 8 kB
+    together = {size: open_collection(collection, batch_size=size)._together for size in (1, 64, 100, 4000)}
+    assert together == {1: shufflefs.MOST_TOGETHER, 64: 4, 100: 2, 4000: 1}
 
 
 # --- memory ---------------------------------------------------------------------------------------------------------
@@ -280,7 +288,8 @@ def test_memory_is_used_again(client, monkeypatch):
     for epoch in range(10):
         for batch in client.batches(epoch, 0, ahead=2):
             pass
-    assert len(mapped) <= 2 * 5, "two lengths of batches, of each two ahead, one in use, one before it and one to spare"
+    most = 3 * client._together + 2
+    assert len(mapped) <= 2 * most, "two lengths of batches, of each two shares ahead, one in use, one before it and one to spare"
     del batch
     for free in buffers._free.values():
         assert 0 < len(free) <= buffers.KEPT
