@@ -90,12 +90,18 @@ _buffers = _Buffers()
 
 def _read_file(path):
     """The bytes of a file, past the page cache where the file system allows it."""
-    try:
+    with _explained(path):
         fd = _open(path)
         try:
             return _read_all(fd, os.fstat(fd).st_size, path)
         finally:
             os.close(fd)
+
+
+@contextlib.contextmanager
+def _explained(path):
+    try:
+        yield path
     except OSError as error:
         hint = {errno.ENOTCONN: ": the daemon is gone, mount the collection again",
                 errno.EIO: ": the collection is damaged; the daemon's log says where"}.get(error.errno, "")
@@ -257,8 +263,8 @@ def read_batch(path):
 # --- where batches come from ----------------------------------------------------------------------------------------
 
 class _Source:
-    """What a mount and a collection have in common. They differ in `_read(path)`, which gives the bytes of a path, and
-    in `name`, which is what errors call them."""
+    """What a mount and a collection have in common. They differ in `_read(path)`, which gives the bytes of a path,
+    `_size(path)`, which says how many they are, and `name`, which is what errors call them."""
 
     def _describe(self, directory=""):
         """`directory`: of a view, in the root; "" is the view of the mount."""
@@ -269,9 +275,6 @@ class _Source:
         self.world_size, self.batch_size = self.view["world_size"], self.view["batch_size"]
         self.batches_per_rank, self.epoch_limit = described["batches_per_rank"], described["epoch_limit"]
         self._rows = described.get("rows_digest", self.dataset["rows"])
-        matrix = self.dataset["matrices"][self.view["layer"]]
-        size = 8 * self.batch_size * matrix["nnz"] // max(1, self.dataset["rows"])
-        self._together = min(MOST_TOGETHER, max(1, TOGETHER // max(1, size)))
 
     def csr(self, path):
         """The Batch of any `.csr` path, such as rows/5,3,3.csr."""
@@ -279,17 +282,23 @@ class _Source:
 
     def batch(self, epoch, rank, k):
         """Batch k of a rank in an epoch."""
-        epochs, ranks, batches = self.epoch_limit, self.world_size, self.batches_per_rank
-        if not (0 <= epoch < epochs and 0 <= rank < ranks and 0 <= k < batches):
-            raise Error(f"{self.name} has no batch {k} of rank {rank} in epoch {epoch}: there are {batches} batches "
-                        f"for each of {ranks} ranks in each of {epochs} epochs, counted from 0")
-        return self.csr(f"{self._directory}epoch_{epoch}/rank_{rank}/batch_{k}.csr")
+        return self.csr(self._place(epoch, rank, k))
 
     def batches(self, epoch, rank, first=0, stride=1, ahead=2):
         """The batches first, first + stride, ... of a rank in an epoch, in order. `ahead` of them are read by threads
         while the one before is in use; of small ones, as many times what makes TOGETHER bytes."""
-        numbers = range(first, self.batches_per_rank, stride)
-        return _in_order(lambda k: self.batch(epoch, rank, k), numbers, ahead, self._together)
+        numbers, together = range(first, self.batches_per_rank, stride), 1
+        if ahead and numbers:
+            size = self._size(self._place(epoch, rank, first))
+            together = min(MOST_TOGETHER, max(1, TOGETHER // size))
+        yield from _in_order(lambda k: self.batch(epoch, rank, k), numbers, ahead, together)
+
+    def _place(self, epoch, rank, k):
+        epochs, ranks, batches = self.epoch_limit, self.world_size, self.batches_per_rank
+        if not (0 <= epoch < epochs and 0 <= rank < ranks and 0 <= k < batches):
+            raise Error(f"{self.name} has no batch {k} of rank {rank} in epoch {epoch}: there are {batches} batches "
+                        f"for each of {ranks} ranks in each of {epochs} epochs, counted from 0")
+        return f"{self._directory}epoch_{epoch}/rank_{rank}/batch_{k}.csr"
 
     def obs(self, column):
         """A column of obs for all rows of the collection: numbers, the codes of a categorical (-1: missing; see
@@ -326,11 +335,15 @@ def _in_order(read, places, ahead, together=1):
         yield from map(read, places)
         return
     shares = [places[first:first + together] for first in range(0, len(places), together)]
-    lanes = [_Lane(read, shares[first::ahead]) for first in range(ahead)]
+    lanes = []
     try:
+        for first in range(min(ahead, len(shares))):
+            lanes.append(_Lane(read, shares[first::ahead]))
         for number in range(len(shares)):
             yield from lanes[number % ahead].take()
     finally:
+        for lane in lanes:
+            lane.tell_to_end()
         for lane in lanes:
             lane.end()
 
@@ -341,35 +354,47 @@ class _Lane:
     def __init__(self, read, shares):
         # Not concurrent.futures: to hand a small batch over would take as long as to read it.
         self._wanted, self._results = queue.SimpleQueue(), queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._work, args=(read, shares), name="shufflefs", daemon=True)
+        self._thread = threading.Thread(target=_work, args=(read, shares, self._wanted, self._results),
+                                        name="shufflefs", daemon=True)
         self._thread.start()
+        # At the interpreter's exit too, before what it reads from is closed, which was made before it.
+        self.end = weakref.finalize(self, _end_lane, self._wanted, self._thread)
         self._wanted.put(True)
-
-    def _work(self, read, shares):
-        for share in shares:
-            if not self._wanted.get():
-                return
-            results, error = [], None
-            try:
-                for place in share:
-                    results.append(read(place))
-            except BaseException as caught:             # for who asks for that place
-                error = caught
-            self._results.put((results, error))
-            del results                                 # or they would stay until the next ones are there
 
     def take(self):
         results, error = self._results.get()
-        self._wanted.put(not error)
+        self._wanted.put(error is None)
         results.reverse()
         while results:
             yield results.pop()
-        if error:
-            raise error
+        if error is not None:
+            try:
+                raise error
+            finally:
+                del error                               # which refers to this frame
 
-    def end(self):
+    def tell_to_end(self):
         self._wanted.put(False)
-        self._thread.join()
+
+
+def _work(read, shares, wanted, out):
+    for share in shares:
+        if not wanted.get():
+            return
+        results, error = [], None
+        try:
+            for place in share:
+                results.append(read(place))
+        except BaseException as caught:                 # for who asks for that place
+            error = caught
+        out.put((results, error))
+        del results, error                              # or they would stay until the next ones are there
+
+
+def _end_lane(wanted, thread):
+    wanted.put(False)
+    if thread is not threading.current_thread():        # a garbage collection in it may close the iterator
+        thread.join()
 
 
 def _encode(column):
@@ -408,6 +433,10 @@ class Mount(_Source):
 
     def _read(self, path):
         return _read_file(os.path.join(self.name, path))
+
+    def _size(self, path):
+        with _explained(os.path.join(self.name, path)) as path:
+            return os.stat(path).st_size
 
 
 # --- without a mount ------------------------------------------------------------------------------------------------
@@ -466,8 +495,9 @@ class _Tree:
             opened.callback(self.functions.c.sfs_tree_close, self.tree)
             self.close = weakref.finalize(self, opened.pop_all().close)
 
-    def read(self, path):
-        """The bytes of a path."""
+    @contextlib.contextmanager
+    def _open(self, path):
+        """(file, its size)"""
         functions = self.functions
         node = functions.made("sfs_resolve", self.tree, path.encode(), kind=ctypes.c_uint64)
         try:
@@ -475,11 +505,19 @@ class _Tree:
         finally:
             functions.c.sfs_forget(self.tree, node, 1)
         try:
-            size = functions.c.sfs_file_size(file)
-            memory = _buffers.take(size)
-            got = functions.made("sfs_file_read", file, memory.ctypes.data, size, 0, kind=ctypes.c_size_t).value
+            yield file, functions.c.sfs_file_size(file)
         finally:
             functions.c.sfs_file_close(file)
+
+    def size(self, path):
+        with self._open(path) as (_, size):
+            return size
+
+    def read(self, path):
+        """The bytes of a path."""
+        with self._open(path) as (file, size):
+            memory = _buffers.take(size)
+            got = self.functions.made("sfs_file_read", file, memory.ctypes.data, size, 0, kind=ctypes.c_size_t).value
         return memoryview(memory)[:got]
 
 
@@ -495,6 +533,9 @@ class Collection(_Source):
 
     def _read(self, path):
         return self._opened().read(path)
+
+    def _size(self, path):
+        return self._opened().size(path)
 
     def _opened(self):
         """The tree, opened by this process: a fork has the locks of its parent as other threads held them."""
@@ -517,7 +558,7 @@ class _Dealing:
     source: a Mount or a Collection, with world_size as many ranks as there are.
     rank, world_size: of this process; those of torch.distributed where that is initialised.
     transform: a function of a Batch, called in the workers.
-    ahead: how many batches are read before they are asked for, in each worker.
+    ahead: how many batches are read before they are asked for, in each worker; of small ones, some times as many.
 
     Workers deal the batches among themselves: worker w of n has the batches w, w + n, ..., so that a DataLoader, which
     asks one worker after another, yields them in order. Give it batch_size=None, or use `loader`, which also counts

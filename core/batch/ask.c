@@ -42,7 +42,7 @@ void sfs_ask_array(const sfs_row_list *list, uint64_t row, sfs_row_array array)
 {
     sfs_row_place place;
     const sfs_codec *codec = sfs_codec_of(list->matrix);
-    if (find_place(list, row + 1, &place))
+    if (list->rows && find_place(list, row + 1, &place))
         __builtin_prefetch(codec->extent(list->matrix, &place, array).bytes);
     if (find_place(list, row, &place))
         ask_lines(codec->part(list->matrix, &place, array));

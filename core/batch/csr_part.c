@@ -139,7 +139,7 @@ static sfs_status read_nonzeros(const sfs_part *part, sfs_row_array array, uint6
         SFS_TRY(count_nonzeros(rows, row, &place, before, &nnz, error));
         uint64_t row_end = (before + nnz) * size, row_skip = at - before * size;
         uint64_t stop = row_end < end ? row_end : end;
-        if (stop < end && rows->stored)
+        if (stop < end && rows->stored && array == SFS_ROW_VALUES)
             sfs_ask_row(rows, row + 1);
         else if (stop < end)
             sfs_ask_array(rows, row + 1, array);

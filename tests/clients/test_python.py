@@ -238,10 +238,42 @@ def test_reading_ahead_ends_early():
         assert len(found) == 5 and threading.active_count() == before
 
 
-def test_small_batches_are_handed_over_together(convert, open_collection):
-    collection = convert("synthetic:rows=5000,vars=2000,density=0.5,seed=1")      # a row is 8 kB
-    together = {size: open_collection(collection, batch_size=size)._together for size in (1, 64, 100, 4000)}
-    assert together == {1: shufflefs.MOST_TOGETHER, 64: 4, 100: 2, 4000: 1}
+LARGE = "synthetic:rows=5000,vars=2000,density=0.5,seed=1"              # a row is 8 kB
+
+
+def test_small_batches_are_handed_over_together(convert, open_collection, monkeypatch):
+    collection, found = convert(LARGE), {}
+    in_order = shufflefs._in_order
+    for size in (1, 64, 100, 4000):
+        monkeypatch.setattr(shufflefs, "_in_order", lambda *arguments, size=size: found.update({size: arguments[3]}) or in_order(*arguments))
+        next(open_collection(collection, batch_size=size).batches(0, 0))
+    assert found == {1: shufflefs.MOST_TOGETHER, 64: 4, 100: 2, 4000: 1}
+
+
+def test_an_iterator_that_is_left_behind(convert, open_collection):
+    """The interpreter ends while threads read ahead: they end before what they read from is closed."""
+    script = """if True:
+        import shufflefs, sys
+        kept = [shufflefs.Collection(sys.argv[1], library=sys.argv[2], batch_size=2000, tail="pad") for _ in range(4)]
+        batches = [each.batches(epoch, 0, ahead=3) for each in kept for epoch in range(5)]
+        for each in batches:
+            next(each)
+    """
+    collection = convert(LARGE)
+    open_collection(collection)                         # which skips where there is no library to load
+    command = [sys.executable, "-c", script, collection, harness.RELEASE / "libshufflefs.so"]
+    for _ in range(5):
+        done = subprocess.run(command, env=os.environ | {"PYTHONPATH": os.path.dirname(shufflefs.__file__)}, capture_output=True,
+                              timeout=harness.PATIENCE)
+        assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("name", sorted(h5ad_corpus.NO_BATCHES))
+def test_a_collection_without_batches(name, convert, open_collection, tmp_path):
+    """What has no X has still obs and var."""
+    h5ad_corpus.write_all(tmp_path)
+    client = open_collection(convert(tmp_path / f"{name}.h5ad"))
+    assert client.batches_per_rank == 0 and not list(client.batches(0, 0)) and len(client.obs("_index")) == client.dataset["rows"]
 
 
 # --- memory ---------------------------------------------------------------------------------------------------------
@@ -288,7 +320,7 @@ def test_memory_is_used_again(client, monkeypatch):
     for epoch in range(10):
         for batch in client.batches(epoch, 0, ahead=2):
             pass
-    most = 3 * client._together + 2
+    most = 3 * shufflefs.MOST_TOGETHER + 2
     assert len(mapped) <= 2 * most, "two lengths of batches, of each two shares ahead, one in use, one before it and one to spare"
     del batch
     for free in buffers._free.values():
