@@ -152,6 +152,8 @@ static double largest_of_integers(sfs_dtype dtype, const uint8_t *values, uint64
 void sfs_exactness_note(sfs_exactness *exactness, uint64_t row, const void *values, uint64_t count)
 {
     double largest = -1;
+    if (!count)
+        return; /* of billions of rows, most may be empty */
     for (size_t i = 0; i < SFS_VALUE_TYPES; i++) {
         if (exactness->certain[i] || exactness->misfits[i].found)
             continue;
