@@ -18,7 +18,7 @@ cmake --build build/clang -- --quiet
 torch_python=$(sh tests/clients/torch_env.sh)
 pytest="/usr/bin/python3 -m pytest -q -p no:cacheprovider"
 ctest --test-dir build/asan --output-on-failure -j "$(nproc)"
-ctest --test-dir build/tsan --output-on-failure -R '^(engine|library|splits|selection_file)$'
+ctest --test-dir build/tsan --output-on-failure -j "$(nproc)"
 export SHUFFLEFS_RELEASE_BUILD=build/release
 SHUFFLEFS_BUILD=build/asan $pytest -n auto tests/docs tests/unit tests/mount -m "not large" "$@"
 SHUFFLEFS_BUILD=build/asan $torch_python -m pytest -q -p no:cacheprovider tests/clients -m "not large" "$@"

@@ -344,7 +344,7 @@ def files(draw):
     return parts, draw(st.sampled_from([(), ("--codec", "raw"), ("--shard-rows", "9")]))
 
 
-@settings(max_examples=30)
+@settings(max_examples=60)
 @given(files())
 def test_any_file(tmp_path_factory, made):
     parts, arguments = made
