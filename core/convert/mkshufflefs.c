@@ -3,8 +3,10 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -34,6 +36,11 @@ static const char help[] =
     "      --quiet            no progress\n"
     "  -h, --help             show this and exit\n"
     "  -V, --version          show the version and exit\n";
+
+/* What becomes of the output, in memory that both processes share: WORKING is left once, by whoever
+ * is first, the child to publish or the parent to stop it. */
+enum { WORKING, PUBLISHING, STOPPING };
+typedef atomic_int stage_of_work;
 
 struct command {
     sfs_convert_options options;
@@ -235,7 +242,21 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
-static int convert_and_publish(const struct command *command)
+static bool leave_working(stage_of_work *stage, int next)
+{
+    int expected = WORKING;
+    return atomic_compare_exchange_strong(stage, &expected, next);
+}
+
+/* From here on a signal is too late. */
+static sfs_status publish(sfs_output *output, stage_of_work *stage, sfs_error *error)
+{
+    while (!leave_working(stage, PUBLISHING))
+        pause(); /* for the parent, which is about to kill this process */
+    return sfs_output_publish(output, error);
+}
+
+static int convert_and_publish(const struct command *command, stage_of_work *stage)
 {
     static const char *const tables[] = {"obs", "var", "raw_var"};
     sfs_error error;
@@ -249,8 +270,10 @@ static int convert_and_publish(const struct command *command)
         status = sfs_lines_write(&output, tables[i], &progress, &error);
     output.sorted_genes = command->options.sort_genes;
     if (!status)
-        status = sfs_output_commit(&output, variables, printable(base_name(command->options.input)),
+        status = sfs_output_finish(&output, variables, printable(base_name(command->options.input)),
                                    &error);
+    if (!status)
+        status = publish(&output, stage, &error);
     bool told = true;
     if (!status && command->json)
         told = print_json(command, &output, variables, seconds() - started);
@@ -262,26 +285,27 @@ static int convert_and_publish(const struct command *command)
     return status || !told ? 1 : 0;
 }
 
-/* Waits until the child is done or a signal asks us to stop; returns that signal, or 0. */
-static int wait_for(pid_t child, const sigset_t *signals, int *ended)
+/* Waits until the child is done or was stopped for a signal; returns that signal, or 0. */
+static int wait_for(pid_t child, stage_of_work *stage, const sigset_t *signals, int *ended)
 {
     for (int signal_number;;) {
         if (sigwait(signals, &signal_number))
             continue;
-        if (signal_number != SIGCHLD) {
+        if (signal_number != SIGCHLD && leave_working(stage, STOPPING)) {
             kill(child, SIGKILL);
             waitpid(child, ended, 0);
             return signal_number;
         }
-        if (waitpid(child, ended, WNOHANG) == child)
+        if (signal_number == SIGCHLD && waitpid(child, ended, WNOHANG) == child)
             return 0;
     }
 }
 
 /* What a child that did not end by itself leaves is removed, and said. */
-static int supervise(pid_t child, const sigset_t *signals, const sfs_convert_options *options)
+static int supervise(pid_t child, stage_of_work *stage, const sigset_t *signals,
+                     const sfs_convert_options *options)
 {
-    int ended, signal_number = wait_for(child, signals, &ended);
+    int ended, signal_number = wait_for(child, stage, signals, &ended);
     if (!signal_number && WIFEXITED(ended))
         return WEXITSTATUS(ended);
     sfs_output_remove_partial(options->output);
@@ -315,16 +339,19 @@ int main(int argc, char **argv)
     sigaddset(&signals, SIGHUP);
     sigaddset(&signals, SIGCHLD);
     sigprocmask(SIG_BLOCK, &signals, NULL);
-    pid_t parent = getpid(), child = fork();
+    stage_of_work *stage =
+        mmap(NULL, sizeof *stage, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    pid_t parent = getpid(), child = stage == MAP_FAILED ? -1 : fork();
     if (child < 0) {
         fprintf(stderr, "mkshufflefs: cannot start a process: %s\n", strerror(errno));
         return 1;
     }
     if (child)
-        return supervise(child, &signals, &command.options);
+        return supervise(child, stage, &signals, &command.options);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         return 1;             /* it died before we could say that we go with it */
-    signal(SIGXFSZ, SIG_IGN); /* so that a file size limit is an error of the write */
-    return convert_and_publish(&command);
+    signal(SIGXFSZ, SIG_IGN); /* so that a file size limit is an error of the write, */
+    signal(SIGPIPE, SIG_IGN); /* and so is a reader of the summary who left */
+    return convert_and_publish(&command, stage);
 }

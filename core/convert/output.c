@@ -177,21 +177,7 @@ static sfs_status write_description(sfs_output *output, const json_t *root, sfs_
 }
 
 /* Durable before the rename, so that the final name never shows anything less than the whole. */
-static sfs_status publish(sfs_output *output, sfs_error *error)
-{
-    if (syncfs(output->directory))
-        return fail_path(output->partial, "cannot be made durable", error);
-    if (renameat2(AT_FDCWD, output->partial, AT_FDCWD, output->path, RENAME_NOREPLACE)) {
-        bool unsupported = errno == EINVAL || errno == ENOSYS;
-        if (!unsupported || rename(output->partial, output->path))
-            return fail_path(output->path, "cannot give the finished collection this name", error);
-    }
-    free(output->partial);
-    output->partial = NULL;
-    return syncfs(output->directory) ? fail_path(output->path, "cannot be made durable", error) : 0;
-}
-
-sfs_status sfs_output_commit(sfs_output *output, uint64_t variables, const char *source,
+sfs_status sfs_output_finish(sfs_output *output, uint64_t variables, const char *source,
                              sfs_error *error)
 {
     SFS_TRY(write_sums(output, error));
@@ -201,7 +187,21 @@ sfs_status sfs_output_commit(sfs_output *output, uint64_t variables, const char 
                         source);
     sfs_status status = write_description(output, root, error);
     json_decref(root);
-    return status ? status : publish(output, error);
+    if (!status && syncfs(output->directory))
+        status = fail_path(output->partial, "cannot be made durable", error);
+    return status;
+}
+
+sfs_status sfs_output_publish(sfs_output *output, sfs_error *error)
+{
+    if (renameat2(AT_FDCWD, output->partial, AT_FDCWD, output->path, RENAME_NOREPLACE)) {
+        bool unsupported = errno == EINVAL || errno == ENOSYS;
+        if (!unsupported || rename(output->partial, output->path))
+            return fail_path(output->path, "cannot give the finished collection this name", error);
+    }
+    free(output->partial);
+    output->partial = NULL;
+    return syncfs(output->directory) ? fail_path(output->path, "cannot be made durable", error) : 0;
 }
 
 void sfs_output_remove_partial(const char *path)

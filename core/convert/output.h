@@ -26,16 +26,19 @@ typedef struct sfs_output {
 } sfs_output;
 
 /* Refuses a path that exists. rows are those of obs; each shard has shard_rows of them (the last
- * one fewer). The caller ends the output by sfs_output_commit or sfs_output_abort. */
+ * one fewer). The caller ends the output by sfs_output_abort, published or not. */
 sfs_status sfs_output_open(sfs_output *output, const char *path, uint64_t rows, uint64_t shard_rows,
                            sfs_error *error);
 
-/* Writes collection.json, makes everything durable, gives the directory its name. `source` says
- * where the data came from. On failure the caller still aborts. */
-sfs_status sfs_output_commit(sfs_output *output, uint64_t variables, const char *source,
+/* Writes collection.json and makes everything durable, under its hidden name still. `source` says
+ * where the data came from. */
+sfs_status sfs_output_finish(sfs_output *output, uint64_t variables, const char *source,
                              sfs_error *error);
 
-/* Removes what was written, unless it was committed; releases the output either way. */
+/* Gives a finished output its name. */
+sfs_status sfs_output_publish(sfs_output *output, sfs_error *error);
+
+/* Removes what was written, unless it was published; releases the output either way. */
 void sfs_output_abort(sfs_output *output);
 
 /* Removes what a converter that died left beside this output, if anything. */

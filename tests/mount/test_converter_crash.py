@@ -77,6 +77,33 @@ def test_asked_to_stop(truth, tmp_path, number):
     assert stopped, "every run was faster than the signal"
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_asked_to_stop_too_late(truth, tmp_path, number):
+    """A collection that has its name is whole and stays, and the exit code says so, whenever the signal comes."""
+    for delay in (0, 0, 0, 0.001, 0.003, 0.01, 0.03):
+        process = start(tmp_path / "a.sfs")
+        while not (tmp_path / "a.sfs").exists():
+            assert process.poll() is None or (tmp_path / "a.sfs").exists(), "it ended and made nothing"
+        time.sleep(delay)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=harness.PATIENCE)
+        assert (process.returncode, said) == (0, b"")
+        assert os.listdir(tmp_path) == ["a.sfs"]
+        subprocess.run(["rm", "-rf", tmp_path / "a.sfs"], check=True)
+
+
+def test_nobody_reads_the_summary(tmp_path):
+    """A closed pipe at the end of the summary: the collection is there, and it is said so."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([harness.BUILD / "mkshufflefs", SOURCE, "-o", tmp_path / "a.sfs", "--quiet", "--json"],
+                          stdout=writer, stderr=subprocess.PIPE, timeout=harness.PATIENCE)
+    os.close(writer)
+    assert done.returncode == 1
+    assert done.stderr.decode() == f"mkshufflefs: {tmp_path}/a.sfs was made, but its summary could not be written: Broken pipe\n"
+    assert os.listdir(tmp_path) == ["a.sfs"]
+
+
 def test_two_at_once(truth, tmp_path):
     """Two conversions to one name: one makes it, the other says that it is being made (or that it exists)."""
     processes = [start(tmp_path / "a.sfs") for _ in range(2)]
