@@ -165,7 +165,7 @@ static sfs_status start_threads(sfs_ahead *ahead, sfs_error *error)
     sigfillset(&all);
     sigdelset(&all, SIGBUS); /* guarded; all others are for the main thread */
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    ahead->decoding_max = cores < 4 ? 1 : cores < 8 ? 2 : MAX_THREADS - 1;
+    ahead->decoding_max = cores < 8 ? 2 : MAX_THREADS - 1;
     for (unsigned i = 0; i <= ahead->decoding_max && !failed; i++) {
         failed = pthread_create(&ahead->threads[i], NULL, work, ahead);
         ahead->thread_count += !failed;

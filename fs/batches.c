@@ -16,7 +16,6 @@ enum {
     MIN_DECODED = 128 << 10,  /* smaller files are read in one request: buffers gain nothing */
     ASK_STEP = 8 << 20,
     KEPT_WHEN_READ = 8, /* pieces, for those who read the same batch a little later */
-    SHARE_OF_POOL = 4,  /* larger files than 1 / SHARE_OF_POOL of it are read by range */
 };
 
 typedef enum piece_state { EMPTY, DECODING, READY } piece_state;
@@ -228,8 +227,8 @@ static sfs_held *add(sfs_batches *batches, sfs_node node)
 static void plan_pieces(const sfs_batches *batches, sfs_held *held)
 {
     uint64_t size = sfs_file_size(held->file);
-    uint64_t most = batches->pool.count * (uint64_t)SFS_POOL_BUFFER / SHARE_OF_POOL;
-    if (!sfs_file_is_decoded(held->file) || size < MIN_DECODED || size > most || !held->kept)
+    if (!sfs_file_is_decoded(held->file) || size < MIN_DECODED || !batches->pool.count ||
+        !held->kept)
         return;
     uint32_t count = (uint32_t)((size - 1) / SFS_POOL_BUFFER + 1);
     held->pieces = calloc(count, sizeof *held->pieces);

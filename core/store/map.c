@@ -147,6 +147,9 @@ sfs_status sfs_map_cover(sfs_map *map, const sfs_map *sums_map, const uint32_t *
         return sfs_fail_memory(error);
     map->page_sums = sums;
     map->sums_map = sums_map;
+    /* They are few, and read again and again: kept like any other. */
+    madvise((void *)(uintptr_t)map->bytes, map->size, MADV_NORMAL);
+    posix_fadvise(map->fd, 0, 0, POSIX_FADV_NORMAL);
     return 0;
 }
 
