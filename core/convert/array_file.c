@@ -132,6 +132,11 @@ sfs_status sfs_array_file_append(sfs_array_file *file, const void *items, uint64
 {
     const uint8_t *from = items;
     file->appended += bytes;
+    if (bytes == sizeof(uint32_t) && file->used + bytes < sizeof file->buffer) {
+        memcpy(file->buffer + file->used, items, sizeof(uint32_t)); /* most are of one row */
+        file->used += sizeof(uint32_t);
+        return 0;
+    }
     while (bytes) {
         size_t room = sizeof file->buffer - file->used;
         size_t taken = bytes < room ? (size_t)bytes : room;

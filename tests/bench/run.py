@@ -8,7 +8,8 @@ over the same rows:
   plain, huge    the same reads of the raw collection's own data file, which mkshufflefs leaves in huge pages
   in process     the library reads batches, 1 MiB at a time into one buffer: the limit of any mount
   1, 2 readers   processes that open, fstat, read and close batch after batch of the mount
-  O_DIRECT       one such process whose reads bypass the page cache, as clients/python/shufflefs.py does
+  O_DIRECT       one such process whose reads bypass the page cache
+  Python         clients/python/shufflefs.py, which reads so in threads, ahead of the loop that takes its batches
 
 Figures are medians over epochs that follow a first one; every epoch has another order. For a cold page cache see cold.py.
 """
@@ -23,6 +24,17 @@ import tempfile
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[2]
+
+# Prints what bench_readers does, of one epoch.
+CLIENT = """
+import sys, time
+import shufflefs
+started, size, rows = time.perf_counter(), 0, 0
+for batch in shufflefs.Mount(sys.argv[1]).batches(int(sys.argv[2]), 0):
+    size += batch.indptr.nbytes + batch.indices.nbytes + batch.data.nbytes
+    rows += len(batch)
+print(size, rows, 0, time.perf_counter() - started)
+"""
 
 
 class Bench:
@@ -76,6 +88,10 @@ class Bench:
         rank = self.mnt / f"epoch_{epoch}" / "rank_0"
         return self.finish(*[self.start(how, rank, first, readers) for first in range(readers)])
 
+    def python(self, epoch):
+        return self.finish(subprocess.Popen([sys.executable, "-c", CLIENT, self.mnt, str(epoch)], stdout=subprocess.PIPE, text=True,
+                                            env=os.environ | {"PYTHONPATH": REPO / "clients/python"}))
+
     def mount(self, codec, batch_size):
         subprocess.run([self.build / "shufflefs", self.store(codec), self.mnt, "-o", f"batch_size={batch_size}"], check=True)
 
@@ -98,9 +114,10 @@ class Bench:
         return {"plain": self.plain(self.plain_file), "plain, huge": self.plain(self.data_file())}
 
     def one_round(self, codec, batch_size, number):
-        first = 1 + 3 * number
+        first = 1 + 4 * number
         return {"in process": self.in_process(codec, batch_size, first), "1 reader": self.epoch(first, 1),
-                "2 readers": self.epoch(first + 1, 2), "O_DIRECT": self.epoch(first + 2, 1, "direct")}
+                "2 readers": self.epoch(first + 1, 2), "O_DIRECT": self.epoch(first + 2, 1, "direct"),
+                "Python": self.python(first + 3)}
 
     def warm(self, codec, batch_size):
         seen = {}

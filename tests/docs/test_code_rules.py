@@ -28,7 +28,7 @@ EXTRA = {"convert": {"order/key.h"}}
 DROPPED = {"convert": {"order", "select"}}              # but for EXTRA
 
 # Libraries, by who may include them. Everything else in <> must be of the libc or the kernel.
-LIBRARIES = {"fuse_lowlevel.h": ["fs"], "linux/fuse.h": ["fs"], "hdf5.h": ["core/convert", "core/batch/h5ad_head.c"], "H5PLextern.h": ["core/convert"],
+LIBRARIES = {"fuse_lowlevel.h": ["fs"], "linux/fuse.h": ["fs"], "hdf5.h": ["core/convert", "core/batch/h5ad_image.c"], "H5PLextern.h": ["core/convert"],
              "liblzf/lzf.h": ["core/convert"], "xxhash.h": ["core/store"], "zstd.h": ["core/codec"],
              "libdeflate.h": ["core/batch"],
              "jansson.h": ["core/store", "core/namespace", "core/convert"]}

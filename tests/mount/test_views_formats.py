@@ -6,12 +6,14 @@ import random
 import shutil
 import subprocess
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.sparse
 
 import csr_reader
+import harness
 import views_model
 
 KEYS = {"batch_size": 60, "where": "is_primary_data", "world_size": 2, "genes": "n_cells>=50", "value_dtype": "float64", "tail": "keep"}
@@ -151,6 +153,30 @@ def test_sizes_of_all_formats(shown):
 
 def has_r():
     return shutil.which("Rscript") and not subprocess.run(["Rscript", "-e", "library(Matrix)"], capture_output=True).returncode
+
+
+def libraries(mounted):
+    maps = Path(f"/proc/{mounted.process.pid}/maps").read_text()
+    return {line.split("/")[-1] for line in maps.splitlines() if ".so" in line}
+
+
+def test_hdf5_is_loaded_when_it_is_needed(cells, mount):
+    """It brings dozens of libraries with it: only who reads an .h5ad waits for them."""
+    with mount(cells[0]) as mounted:
+        mounted.read("epoch_0/rank_0/batch_0.npz")
+        assert not any("hdf5" in name or "h5ad" in name for name in libraries(mounted))
+        mounted.read("epoch_0/rank_0/batch_0.h5ad")
+        assert any("hdf5" in name for name in libraries(mounted))
+
+
+def test_the_part_that_makes_h5ad_is_missing(cells, tmp_path):
+    """A sentence, and all other formats are there."""
+    for part in harness.RELEASE.glob("libshufflefs_h5ad.so.*"):
+        (tmp_path / part.name).write_bytes(b"")         # found before the one that was built, but not by sanitized programs
+    found = [harness.run([harness.RELEASE / "shufflefs", "--cat", cells[0], f"epoch_0/rank_0/batch_0.{suffix}"],
+                         env=os.environ | {"LD_LIBRARY_PATH": str(tmp_path)}) for suffix in ("h5ad", "csr")]
+    assert [done.returncode for done in found] == [3, 0] and found[1].stdout and not found[0].stdout
+    assert "the part of shufflefs that makes .h5ad files" in harness.sentence(found[0], "shufflefs")
 
 
 @pytest.mark.skipif(not has_r(), reason="Rscript with the package Matrix is not installed")
