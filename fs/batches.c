@@ -16,6 +16,8 @@ enum {
     MIN_DECODED = 128 << 10,  /* smaller files are read in one request: buffers gain nothing */
     ASK_STEP = 8 << 20,
     KEPT_WHEN_READ = 8, /* pieces, for those who read the same batch a little later */
+    MAX_PIECES = 4096,  /* of a file; larger ones are read by range */
+    LARGE_SHARE = 4,    /* a file of more than 1 / LARGE_SHARE of the buffers may lose its own */
 };
 
 typedef enum piece_state { EMPTY, DECODING, READY } piece_state;
@@ -63,6 +65,7 @@ struct sfs_batches {
         unread; /* pieces with nothing left to send, and others; longest unused first */
     size_t idle_count, read_count, unread_count;
     size_t untouched_count; /* of the unread ones, those that nobody has begun to read */
+    size_t filling_count;   /* pieces that sfs_held_fill decodes now */
     uint64_t idle_bytes;    /* memory of the idle files, beside buffers */
     sfs_batches_counts counts;
 };
@@ -177,11 +180,17 @@ static void free_held(sfs_batches *batches, sfs_held *held)
     free(held);
 }
 
+/* Beside its buffers. */
+static uint64_t memory_of(const sfs_held *held)
+{
+    return sfs_file_memory(held->file) + held->piece_count * sizeof *held->pieces;
+}
+
 static void take_from_idle(sfs_batches *batches, sfs_held *held)
 {
     link_remove(&held->idle);
     batches->idle_count--;
-    batches->idle_bytes -= sfs_file_memory(held->file);
+    batches->idle_bytes -= memory_of(held);
 }
 
 static void forget_idle(sfs_batches *batches, sfs_held *held)
@@ -227,12 +236,12 @@ static sfs_held *add(sfs_batches *batches, sfs_node node)
 static void plan_pieces(const sfs_batches *batches, sfs_held *held)
 {
     uint64_t size = sfs_file_size(held->file);
-    if (!sfs_file_is_decoded(held->file) || size < MIN_DECODED || !batches->pool.count ||
-        !held->kept)
+    uint64_t count = (size + SFS_POOL_BUFFER - 1) / SFS_POOL_BUFFER;
+    if (!sfs_file_is_decoded(held->file) || size < MIN_DECODED || count > MAX_PIECES ||
+        !batches->pool.count || !held->kept)
         return;
-    uint32_t count = (uint32_t)((size - 1) / SFS_POOL_BUFFER + 1);
     held->pieces = calloc(count, sizeof *held->pieces);
-    held->piece_count = held->pieces ? count : 0;
+    held->piece_count = held->pieces ? (uint32_t)count : 0;
     for (uint32_t i = 0; i < held->piece_count; i++) {
         held->pieces[i].held = held;
         link_init(&held->pieces[i].link);
@@ -288,7 +297,7 @@ static void drop(sfs_batches *batches, sfs_held *held)
         retire(batches, &held->pieces[i]);
     link_append(&batches->idle, &held->idle);
     batches->idle_count++;
-    batches->idle_bytes += sfs_file_memory(held->file);
+    batches->idle_bytes += memory_of(held);
     uint64_t share = batches->pool.count * (uint64_t)SFS_POOL_BUFFER / 8;
     uint64_t most = share > MIN_IDLE_BYTES ? share : MIN_IDLE_BYTES;
     while (batches->idle_count > MAX_IDLE ||
@@ -373,17 +382,24 @@ bool sfs_held_take_asking(sfs_batches *batches, sfs_held *held)
 
 /* --- pieces ----------------------------------------------------------------------------------- */
 
-/* A piece that may lose its buffer, or NULL. */
+/* A piece that may lose its buffer, or NULL: one that was read; else one of a file that nobody has
+ * open; else one that was begun to be read, of a file so large that it could take all buffers. */
 static struct piece *find_victim(sfs_batches *batches)
 {
     bool many = batches->read_count > 2 * KEPT_WHEN_READ;
     struct link *link = many ? batches->read.next : batches->read.previous;
+    struct piece *last_resort = NULL;
     if (link != &batches->read)
         return OF_LINK(link, struct piece, link);
-    for (link = batches->unread.next; link != &batches->unread; link = link->next)
-        if (!OF_LINK(link, struct piece, link)->held->holders)
-            return OF_LINK(link, struct piece, link);
-    return NULL;
+    for (link = batches->unread.next; link != &batches->unread; link = link->next) {
+        struct piece *piece = OF_LINK(link, struct piece, link);
+        if (!piece->held->holders)
+            return piece;
+        bool large = piece->held->piece_count > batches->pool.count / LARGE_SHARE;
+        if (!last_resort && piece->read && large)
+            last_resort = piece;
+    }
+    return last_resort;
 }
 
 /* A buffer, of another piece if need be; or of one that was read, if there are some of those:
@@ -557,13 +573,15 @@ void sfs_held_fill(sfs_batches *batches, sfs_held *held, uint32_t i)
     struct piece *piece = &held->pieces[i];
     pthread_mutex_lock(&batches->lock);
     bool wanted = piece->state == EMPTY && !piece->decoded &&
-                  batches->untouched_count < batches->pool.count / 2;
+                  batches->untouched_count + batches->filling_count < batches->pool.count / 2;
     uint8_t *buffer = wanted ? take_buffer(batches) : NULL;
+    batches->filling_count += buffer != NULL;
     if (buffer && !decode(batches, piece, i, buffer, NULL)) {
         piece->ahead = true;
         batches->counts.ahead++;
         unpin(batches, piece, 0);
     }
+    batches->filling_count -= buffer != NULL;
     pthread_mutex_unlock(&batches->lock);
 }
 

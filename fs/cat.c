@@ -8,7 +8,7 @@
 
 #include "options.h"
 
-enum { PIECE = 1 << 20 };
+enum { PIECE = 1 << 17 };
 
 static int write_failed(void)
 {

@@ -16,12 +16,12 @@ CC=clang cmake -S . -B build/clang -G Ninja -DCMAKE_BUILD_TYPE=Debug -DSHUFFLEFS
 cmake --build build/clang -- --quiet
 
 torch_python=$(sh tests/clients/torch_env.sh)
-pytest="/usr/bin/python3 -m pytest -q -p no:cacheprovider"
+pytest="-m pytest -q -p no:cacheprovider -n auto"
 ctest --test-dir build/asan --output-on-failure -j "$(nproc)"
 ctest --test-dir build/tsan --output-on-failure -j "$(nproc)"
 export SHUFFLEFS_RELEASE_BUILD=build/release
-SHUFFLEFS_BUILD=build/asan $pytest -n auto tests/docs tests/unit tests/mount -m "not large" "$@"
-SHUFFLEFS_BUILD=build/asan $torch_python -m pytest -q -p no:cacheprovider tests/clients -m "not large" "$@"
-SHUFFLEFS_BUILD=build/tsan $pytest tests/mount/test_concurrency.py tests/mount/test_read_ahead.py -m "not large" \
+SHUFFLEFS_BUILD=build/asan /usr/bin/python3 $pytest tests/docs tests/unit tests/mount -m "not large" "$@"
+SHUFFLEFS_BUILD=build/asan $torch_python $pytest tests/clients -m "not large" "$@"
+SHUFFLEFS_BUILD=build/tsan /usr/bin/python3 $pytest tests/mount/test_concurrency.py tests/mount/test_read_ahead.py -m "not large" \
     -k "not refused and not block" "$@"
-SHUFFLEFS_BUILD=build/release $pytest tests/mount -m large "$@"
+SHUFFLEFS_BUILD=build/release /usr/bin/python3 $pytest --dist loadfile tests/mount -m large "$@"

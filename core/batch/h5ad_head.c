@@ -96,19 +96,29 @@ static sfs_status open_head(struct making *making, uint64_t *nnz, sfs_h5ad_head 
     return check(making, out, error);
 }
 
+static sfs_status find_maker(void *library, sfs_h5ad_image_maker **out, sfs_error *error)
+{
+    static const size_t expected[] = SFS_H5AD_IMAGE_SIZES;
+    void *function = library ? dlsym(library, "sfs_h5ad_make_image") : NULL;
+    void *sizes = function ? dlsym(library, "sfs_h5ad_image_sizes") : NULL;
+    const char *found = sizes ? "one of another build" : dlerror();
+    if (!sizes || memcmp(sizes, expected, sizeof expected) != 0)
+        return sfs_fail(error, -EIO,
+                        "expected the part of shufflefs that makes .h5ad files, found: %s: install "
+                        "shufflefs again, and mount again",
+                        found);
+    memcpy(out, &function, sizeof function);
+    return 0;
+}
+
 /* It stays loaded: HDF5 cannot be begun twice. */
 static sfs_status load_maker(sfs_h5ad_image_maker **out, sfs_error *error)
 {
     void *library = dlopen(SFS_H5AD_LIBRARY, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-    void *symbol = library ? dlsym(library, "sfs_h5ad_make_image") : NULL;
-    if (!symbol)
-        return sfs_fail(error, -EIO,
-                        "expected the part of shufflefs that makes .h5ad files, found: %s: install "
-                        "shufflefs again, or use another format",
-                        dlerror());
-    memcpy(out, &symbol, sizeof symbol);
-    dlclose(library);
-    return 0;
+    sfs_status status = find_maker(library, out, error);
+    if (library)
+        dlclose(library);
+    return status;
 }
 
 static sfs_status load_and_open(const sfs_h5ad_plan *plan, sfs_h5ad_head *out, sfs_error *error)

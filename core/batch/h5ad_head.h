@@ -17,8 +17,8 @@ typedef struct sfs_h5ad_head {
 /* Makes the head of a plan, and makes sure that it has all words that differ in larger and in empty
  * files. HDF5 may not be thread-safe: this function takes turns with itself, but a program that
  * uses the same libhdf5 elsewhere must not do so while this runs. The caller closes *out, also on
- * failure. EINVAL where HDF5 cannot make what the plan has; EIO where it is not as expected;
- * ENOMEM. */
+ * failure. EINVAL where HDF5 cannot make what the plan has; EIO where it is not as expected, or
+ * libshufflefs_h5ad cannot be loaded; ENOMEM. */
 sfs_status sfs_h5ad_head_open(const sfs_h5ad_plan *plan, sfs_h5ad_head *out, sfs_error *error);
 void sfs_h5ad_head_close(sfs_h5ad_head *head);
 

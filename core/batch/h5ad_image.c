@@ -4,6 +4,8 @@
 #include <hdf5.h>
 #include <string.h>
 
+const size_t sfs_h5ad_image_sizes[] = SFS_H5AD_IMAGE_SIZES;
+
 /* What encoding-type and encoding-version say. */
 static const struct {
     const char *type, *version;

@@ -15,7 +15,14 @@ typedef sfs_status sfs_h5ad_image_maker(const sfs_h5ad_plan *plan, const sfs_h5a
                                         const sfs_h5ad_extent *extents, uint64_t *headers,
                                         uint8_t **bytes, uint64_t *size, sfs_error *error);
 
-/* The one function of libshufflefs_h5ad. */
+/* What libshufflefs_h5ad has. The sizes are for its loader to compare: a library of another build,
+ * put in this one's place while a mount lives, may have other structures. */
 SFS_API sfs_h5ad_image_maker sfs_h5ad_make_image;
+SFS_API extern const size_t sfs_h5ad_image_sizes[3];
+
+#define SFS_H5AD_IMAGE_SIZES                                                                       \
+    {                                                                                              \
+        sizeof(sfs_h5ad_plan), sizeof(sfs_h5ad_object), sizeof(sfs_h5ad_extent)                    \
+    }
 
 #endif

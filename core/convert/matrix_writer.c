@@ -245,10 +245,10 @@ static sfs_status put_packed(sfs_matrix_writer *writer, uint64_t rows, const uin
             SFS_TRY(
                 sfs_record_encode(writer->encoder, nnz[i], indices, values, &record, &size, error));
             check = sfs_checksum(record, size);
+            sfs_exactness_note(&writer->exactness, writer->rows, values, nnz[i]);
+            SFS_TRY(sfs_array_file_append(writer->files[DATA], record, size, error));
         }
-        sfs_exactness_note(&writer->exactness, writer->rows, values, nnz[i]);
         SFS_TRY(note_row(writer, nnz[i], size, check, error));
-        SFS_TRY(sfs_array_file_append(writer->files[DATA], record, size, error));
         indices += nnz[i];
         values += (uint64_t)nnz[i] * writer->spec.dtype.size;
     }

@@ -38,8 +38,8 @@ static const char help[] =
     "  -V, --version          show the version and exit\n";
 
 /* What becomes of the output, in memory that both processes share: WORKING is left once, by whoever
- * is first, the child to publish or the parent to stop it. */
-enum { WORKING, PUBLISHING, STOPPING };
+ * is first, the child to publish or the parent to stop it. PUBLISHED is the child's to say. */
+enum { WORKING, STOPPING, PUBLISHING, PUBLISHED };
 typedef atomic_int stage_of_work;
 
 struct command {
@@ -253,7 +253,9 @@ static sfs_status publish(sfs_output *output, stage_of_work *stage, sfs_error *e
 {
     while (!leave_working(stage, PUBLISHING))
         pause(); /* for the parent, which is about to kill this process */
-    return sfs_output_publish(output, error);
+    SFS_TRY(sfs_output_publish(output, error));
+    atomic_store(stage, PUBLISHED);
+    return 0;
 }
 
 static int convert_and_publish(const struct command *command, stage_of_work *stage)
@@ -285,30 +287,47 @@ static int convert_and_publish(const struct command *command, stage_of_work *sta
     return status || !told ? 1 : 0;
 }
 
-/* Waits until the child is done or was stopped for a signal; returns that signal, or 0. */
-static int wait_for(pid_t child, stage_of_work *stage, const sigset_t *signals, int *ended)
+/* Waits until the child is done or was stopped for a signal; returns that signal, or 0. While it
+ * publishes, it is not stopped: that is a matter of a moment. */
+static int wait_for(pid_t child, const struct command *command, stage_of_work *stage,
+                    const sigset_t *signals, int *ended)
 {
+    bool has_summary = command->json || !command->quiet; /* nobody may read it */
     for (int signal_number;;) {
         if (sigwait(signals, &signal_number))
             continue;
-        if (signal_number != SIGCHLD && leave_working(stage, STOPPING)) {
+        if (signal_number == SIGCHLD) {
+            if (waitpid(child, ended, WNOHANG) == child)
+                return 0;
+        } else if (leave_working(stage, STOPPING) ||
+                   (has_summary && atomic_load(stage) == PUBLISHED)) {
             kill(child, SIGKILL);
             waitpid(child, ended, 0);
             return signal_number;
         }
-        if (signal_number == SIGCHLD && waitpid(child, ended, WNOHANG) == child)
-            return 0;
     }
+}
+
+/* Of a child that was stopped or died when all but the summary was done. */
+static int end_published(const struct command *command, int signal_number, int ended)
+{
+    if (signal_number && !command->json)
+        return 0;
+    fprintf(stderr, "mkshufflefs: %s was made, but its summary could not be written: %s\n",
+            command->options.output, strsignal(signal_number ? signal_number : WTERMSIG(ended)));
+    return 1;
 }
 
 /* What a child that did not end by itself leaves is removed, and said. */
 static int supervise(pid_t child, stage_of_work *stage, const sigset_t *signals,
-                     const sfs_convert_options *options)
+                     const struct command *command)
 {
-    int ended, signal_number = wait_for(child, stage, signals, &ended);
-    if (!signal_number && WIFEXITED(ended))
+    int ended, signal_number = wait_for(child, command, stage, signals, &ended);
+    if (WIFEXITED(ended))
         return WEXITSTATUS(ended);
-    sfs_output_remove_partial(options->output);
+    if (atomic_load(stage) == PUBLISHED)
+        return end_published(command, signal_number, ended);
+    sfs_output_remove_partial(command->options.output);
     if (signal_number) {
         fprintf(stderr, "mkshufflefs: stopped by a signal (%s)\n", strsignal(signal_number));
         return 128 + signal_number;
@@ -317,8 +336,21 @@ static int supervise(pid_t child, stage_of_work *stage, const sigset_t *signals,
             "mkshufflefs: %s: the process that read it died (%s): the file is damaged in a way "
             "that HDF5 "
             "does not survive, or memory ran out; nothing was made\n",
-            options->input, strsignal(WTERMSIG(ended)));
+            command->options.input, strsignal(WTERMSIG(ended)));
     return 1;
+}
+
+/* Blocks the signals that sigwait takes. What is ignored, as by nohup, stays so. */
+static void block_signals(sigset_t *signals)
+{
+    static const int ending[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction action;
+    sigemptyset(signals);
+    sigaddset(signals, SIGCHLD);
+    for (size_t i = 0; i < sizeof ending / sizeof *ending; i++)
+        if (!sigaction(ending[i], NULL, &action) && action.sa_handler != SIG_IGN)
+            sigaddset(signals, ending[i]);
+    sigprocmask(SIG_BLOCK, signals, NULL);
 }
 
 /* A child does the work: libhdf5 can crash on a damaged file, and whatever happens to the child,
@@ -333,12 +365,7 @@ int main(int argc, char **argv)
         return parsed;
 
     sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGHUP);
-    sigaddset(&signals, SIGCHLD);
-    sigprocmask(SIG_BLOCK, &signals, NULL);
+    block_signals(&signals);
     stage_of_work *stage =
         mmap(NULL, sizeof *stage, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     pid_t parent = getpid(), child = stage == MAP_FAILED ? -1 : fork();
@@ -347,7 +374,7 @@ int main(int argc, char **argv)
         return 1;
     }
     if (child)
-        return supervise(child, stage, &signals, &command.options);
+        return supervise(child, stage, &signals, &command);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         return 1;             /* it died before we could say that we go with it */

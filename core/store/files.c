@@ -51,7 +51,8 @@ static sfs_status cover(const sfs_files *files, sfs_map *map, const json_t *entr
                         "%s: expected %" PRIu64 " page sums from %" PRIu64
                         " in %s, which has %" PRIu64,
                         map->name, sfs_page_count(map->size), first, name, sums.count);
-    return sfs_map_cover(map, found, (const uint32_t *)(const void *)sums.items + first, error);
+    return sfs_map_cover(files->set, map, found, (const uint32_t *)(const void *)sums.items + first,
+                         error);
 }
 
 static sfs_status map_role(const sfs_files *files, const json_t *object, const char *role,

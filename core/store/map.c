@@ -139,17 +139,18 @@ const sfs_map *sfs_map_set_find(const sfs_map_set *set, const void *address)
     return NULL;
 }
 
-sfs_status sfs_map_cover(sfs_map *map, const sfs_map *sums_map, const uint32_t *sums,
-                         sfs_error *error)
+sfs_status sfs_map_cover(const sfs_map_set *set, sfs_map *map, const sfs_map *sums_map,
+                         const uint32_t *sums, sfs_error *error)
 {
     map->verified = calloc(sfs_page_count(map->size) / 64 + 1, sizeof *map->verified);
     if (!map->verified)
         return sfs_fail_memory(error);
     map->page_sums = sums;
     map->sums_map = sums_map;
-    /* They are few, and read again and again: kept like any other. */
-    madvise((void *)(uintptr_t)map->bytes, map->size, MADV_NORMAL);
-    posix_fadvise(map->fd, 0, 0, POSIX_FADV_NORMAL);
+    if (set->mode == SFS_MAP_PAGES) { /* offsets and tables, which are read again and again */
+        madvise((void *)(uintptr_t)map->bytes, map->size, MADV_NORMAL);
+        posix_fadvise(map->fd, 0, 0, POSIX_FADV_NORMAL);
+    }
     return 0;
 }
 

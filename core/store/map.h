@@ -19,7 +19,7 @@ typedef enum sfs_map_mode {
     SFS_MAP_HUGE,
     /* A first read reads one page: what is read beside it would push out others. And a page is
      * given up as if it had been read once, however often it was: else those that were asked for,
-     * and are read next, go first. */
+     * and are read next, go first. Not so what is covered by sums: offsets and tables. */
     SFS_MAP_PAGES,
     /* Files are read once, from the front to the back. */
     SFS_MAP_IN_ORDER,
@@ -60,9 +60,10 @@ const sfs_map *sfs_map_set_find(const sfs_map_set *set, const void *address);
  * next is mapped anew. */
 void sfs_map_set_drop(const sfs_map_set *set);
 
-/* From now on, pages of map are checked against these sums in sums_map, which outlives map. */
-sfs_status sfs_map_cover(sfs_map *map, const sfs_map *sums_map, const uint32_t *sums,
-                         sfs_error *error);
+/* From now on, pages of map, one of the set, are checked against these sums in sums_map, which
+ * outlives map. */
+sfs_status sfs_map_cover(const sfs_map_set *set, sfs_map *map, const sfs_map *sums_map,
+                         const uint32_t *sums, sfs_error *error);
 
 /* EIO where the file is shorter or longer by now. To be asked after its bytes were read: in the
  * page where a file was cut short, the kernel shows zeros, and only beyond it sends SIGBUS. */

@@ -92,6 +92,40 @@ def test_asked_to_stop_too_late(truth, tmp_path, number):
         subprocess.run(["rm", "-rf", tmp_path / "a.sfs"], check=True)
 
 
+def test_stopped_while_it_says_so(tmp_path):
+    """A pipe that is full keeps the summary from being written; a signal ends that, and the collection stays."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with pytest.raises(BlockingIOError):
+        while True:
+            os.write(writer, bytes(1 << 12))
+    os.set_blocking(writer, True)
+    process = subprocess.Popen([harness.BUILD / "mkshufflefs", SOURCE, "-o", tmp_path / "a.sfs", "--quiet", "--json"],
+                               stdout=writer, stderr=subprocess.PIPE)
+    while not (tmp_path / "a.sfs").exists():
+        assert process.poll() is None
+    time.sleep(0.5)
+    process.terminate()
+    said = process.communicate(timeout=harness.PATIENCE)[1].decode()
+    os.close(reader)
+    os.close(writer)
+    assert process.returncode == 1
+    assert said == f"mkshufflefs: {tmp_path}/a.sfs was made, but its summary could not be written: Terminated\n"
+    assert os.listdir(tmp_path) == ["a.sfs"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
+def test_signals_that_are_ignored(tmp_path, number):
+    """As nohup leaves them, and a shell for its background jobs."""
+    process = subprocess.Popen([harness.BUILD / "mkshufflefs", SOURCE, "-o", tmp_path / "a.sfs", "--quiet"], stderr=subprocess.PIPE,
+                               preexec_fn=lambda: signal.signal(number, signal.SIG_IGN))
+    while not list(tmp_path.iterdir()):
+        assert process.poll() is None
+    process.send_signal(number)
+    said = process.communicate(timeout=harness.PATIENCE)[1].decode()
+    assert (process.returncode, said) == (0, "") and os.listdir(tmp_path) == ["a.sfs"]
+
+
 def test_nobody_reads_the_summary(tmp_path):
     """A closed pipe at the end of the summary: the collection is there, and it is said so."""
     reader, writer = os.pipe()
