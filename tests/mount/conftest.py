@@ -80,7 +80,7 @@ def mountpoint(tmp_path):
 
 @pytest.fixture(scope="session")
 def cat():
-    """cat(collection, path, **options) -> the bytes that `shufflefs --cat` writes."""
+    """cat(collection, path, **options) -> the bytes that `shufflefs --cat` writes; harness.CatMany."""
     return harness.cat
 
 

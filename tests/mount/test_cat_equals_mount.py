@@ -17,6 +17,16 @@ LIVE = ".shufflefs/stats.json"                          # tells of the daemon: t
 FILES_A_COLLECTION = 120                                # --cat is a process each
 
 
+@pytest.fixture
+def cat():
+    """As that of all other tests, by a process each: the one that users start."""
+    def cat(*arguments, **options):
+        done = harness.cat_process(*arguments, **options)
+        assert (done.returncode, done.stderr) == (0, b""), arguments
+        return done.stdout
+    return cat
+
+
 def walk(root):
     """(directories, files) below a mount point, as paths relative to it."""
     directories, files = [], []
@@ -61,7 +71,7 @@ def test_names_that_are_in_neither(name, convert, mount, tmp_path):
     """--cat fails with a sentence that names the path, and writes nothing."""
     h5ad_corpus.FILES["csr_csc_dense_raw_and_layers"](tmp_path / "a.h5ad")
     collection = convert(tmp_path / "a.h5ad")
-    done = harness.cat_result(collection, name, **OPTIONS)
+    done = harness.cat_process(collection, name, **OPTIONS)
     assert done.returncode != 0 and done.stdout == b""
     assert name in harness.sentence(done, "shufflefs")
 

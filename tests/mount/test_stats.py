@@ -89,6 +89,21 @@ def test_without_room(convert, mount):
     assert stats["cache"] == {"size": 0, "used": 0, "files": stats["cache"]["files"]} and set(stats["pieces"].values()) == {0}
 
 
+def test_a_file_left_open_keeps_no_buffers_from_others(convert, mount):
+    """A little of every piece of a batch larger than all buffers is read, and the batch left open."""
+    keys = {"batch_size": 128, "cache_size": "4m"}
+    with mount(convert(BIG), **keys) as mounted:
+        large = mounted / "@batch_size=4000/epoch_0/rank_0/batch_0.npy"
+        with open(large, "rb", buffering=0) as file:
+            for at in range(0, large.stat().st_size, 1 << 20):
+                os.pread(file.fileno(), 4096, at)
+            before = stats_of(mounted)["pieces"]
+            for k in range(len(mounted.list("epoch_0/rank_0"))):
+                mounted.read(f"epoch_0/rank_0/batch_{k}.csr")
+            after = stats_of(mounted)["pieces"]
+    assert after["without_buffer"] - before["without_buffer"] < (after["hits"] + after["misses"] - before["hits"] - before["misses"]) / 4
+
+
 def test_views(convert, mount):
     with mount(convert(BIG)) as mounted:
         assert stats_of(mounted)["views"]["prepared"] == 0
