@@ -17,7 +17,7 @@ enum {
     ASK_STEP = 8 << 20,
     KEPT_WHEN_READ = 8, /* pieces, for those who read the same batch a little later */
     MAX_PIECES = 4096,  /* of a file; larger ones are read by range */
-    LARGE_SHARE = 4,    /* a file of more than 1 / LARGE_SHARE of the buffers may lose its own */
+    LARGE_SHARE = 4,    /* a file of more than 1 / LARGE_SHARE of the buffers may lose some */
 };
 
 typedef enum piece_state { EMPTY, DECODING, READY } piece_state;
@@ -382,9 +382,15 @@ bool sfs_held_take_asking(sfs_batches *batches, sfs_held *held)
 
 /* --- pieces ----------------------------------------------------------------------------------- */
 
+static bool is_large(const sfs_batches *batches, const sfs_held *held)
+{
+    return held->piece_count > batches->pool.count / LARGE_SHARE;
+}
+
 /* A piece that may lose its buffer, or NULL: one that was read; else one of a file that nobody has
- * open; else one that was begun to be read, of a file so large that it could take all buffers. */
-static struct piece *find_victim(sfs_batches *batches)
+ * open; else, for the reader of a file that is not large, one of a large file that was begun to be
+ * read. */
+static struct piece *find_victim(sfs_batches *batches, const sfs_held *reader)
 {
     bool many = batches->read_count > 2 * KEPT_WHEN_READ;
     struct link *link = many ? batches->read.next : batches->read.previous;
@@ -395,23 +401,23 @@ static struct piece *find_victim(sfs_batches *batches)
         struct piece *piece = OF_LINK(link, struct piece, link);
         if (!piece->held->holders)
             return piece;
-        bool large = piece->held->piece_count > batches->pool.count / LARGE_SHARE;
-        if (!last_resort && piece->read && large)
+        if (!last_resort && piece->read && is_large(batches, piece->held))
             last_resort = piece;
     }
-    return last_resort;
+    return reader && !is_large(batches, reader) ? last_resort : NULL;
 }
 
 /* A buffer, of another piece if need be; or of one that was read, if there are some of those:
- * memory that was used a moment ago is still in the processor's cache. */
-static uint8_t *take_buffer(sfs_batches *batches)
+ * memory that was used a moment ago is still in the processor's cache. `reader`: the file that
+ * somebody waits for; NULL: nobody does. */
+static uint8_t *take_buffer(sfs_batches *batches, const sfs_held *reader)
 {
     struct piece *victim = NULL;
     uint8_t *buffer = NULL;
     if (batches->read_count < KEPT_WHEN_READ)
         buffer = sfs_pool_take(&batches->pool);
     if (!buffer)
-        victim = find_victim(batches);
+        victim = find_victim(batches, reader);
     if (victim)
         empty_piece(batches, victim);
     return buffer ? buffer : sfs_pool_take(&batches->pool);
@@ -471,7 +477,7 @@ static sfs_status pin(sfs_batches *batches, sfs_held *held, uint32_t i, bool *pi
         batches->counts.hits++;
         return 0;
     }
-    uint8_t *buffer = take_buffer(batches);
+    uint8_t *buffer = take_buffer(batches, held);
     if (!buffer) {
         *pinned = false;
         batches->counts.without_buffer++;
@@ -574,7 +580,7 @@ void sfs_held_fill(sfs_batches *batches, sfs_held *held, uint32_t i)
     pthread_mutex_lock(&batches->lock);
     bool wanted = piece->state == EMPTY && !piece->decoded &&
                   batches->untouched_count + batches->filling_count < batches->pool.count / 2;
-    uint8_t *buffer = wanted ? take_buffer(batches) : NULL;
+    uint8_t *buffer = wanted ? take_buffer(batches, NULL) : NULL;
     batches->filling_count += buffer != NULL;
     if (buffer && !decode(batches, piece, i, buffer, NULL)) {
         piece->ahead = true;

@@ -5,10 +5,10 @@
  * A piece is decoded once, by one thread, while others that need it wait; different pieces of one
  * file may be decoded by different threads. Buffers are taken again first from pieces that were
  * read to their end, the last one first, because it is still in the processor's cache; when none is
- * left, from files that nobody has open, the longest unused first; at last from a file that would
- * take a large share of them, of what was begun to be read. One that is being decoded or sent is
- * never taken. Where none can be had, the read is answered without a buffer, by decoding
- * just the range that it asks for. */
+ * left, from files that nobody has open, the longest unused first; at last, for a smaller file,
+ * from one so large that it could keep all of them. One that is being decoded or sent is never
+ * taken. Where none can be had, the read is answered without a buffer, by decoding just the range
+ * that it asks for. */
 #ifndef SFS_FS_BATCHES_H
 #define SFS_FS_BATCHES_H
 

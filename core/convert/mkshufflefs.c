@@ -38,8 +38,9 @@ static const char help[] =
     "  -V, --version          show the version and exit\n";
 
 /* What becomes of the output, in memory that both processes share: WORKING is left once, by whoever
- * is first, the child to publish or the parent to stop it. PUBLISHED is the child's to say. */
-enum { WORKING, STOPPING, PUBLISHING, PUBLISHED };
+ * is first, the child to publish or the parent to stop it. PUBLISHED and, after the summary, TOLD
+ * are the child's to say. */
+enum { WORKING, STOPPING, PUBLISHING, PUBLISHED, TOLD };
 typedef atomic_int stage_of_work;
 
 struct command {
@@ -281,37 +282,47 @@ static int convert_and_publish(const struct command *command, stage_of_work *sta
         told = print_json(command, &output, variables, seconds() - started);
     else if (!status)
         print_line(command, &output, variables, seconds() - started);
+    if (!status)
+        atomic_store(stage, TOLD);
     sfs_output_abort(&output);
     if (status)
         fprintf(stderr, "mkshufflefs: %s\n", error.message);
     return status || !told ? 1 : 0;
 }
 
-/* Waits until the child is done or was stopped for a signal; returns that signal, or 0. While it
- * publishes, it is not stopped: that is a matter of a moment. */
-static int wait_for(pid_t child, const struct command *command, stage_of_work *stage,
-                    const sigset_t *signals, int *ended)
+/* Waits until the child is done or was stopped for a signal; returns that signal, or 0. It is not
+ * stopped while it publishes, nor once all is told; but while it tells, for nobody may listen. */
+static int wait_for(pid_t child, stage_of_work *stage, const sigset_t *signals, int *ended)
 {
-    bool has_summary = command->json || !command->quiet; /* nobody may read it */
-    for (int signal_number;;) {
-        if (sigwait(signals, &signal_number))
-            continue;
-        if (signal_number == SIGCHLD) {
-            if (waitpid(child, ended, WNOHANG) == child)
-                return 0;
-        } else if (leave_working(stage, STOPPING) ||
-                   (has_summary && atomic_load(stage) == PUBLISHED)) {
+    static const struct timespec moment = {.tv_nsec = 50000000};
+    for (int asked = 0;;) {
+        int signal_number =
+            asked ? sigtimedwait(signals, NULL, &moment) : sigwaitinfo(signals, NULL);
+        if (signal_number == SIGCHLD && waitpid(child, ended, WNOHANG) == child)
+            return 0;
+        if (signal_number > 0 && signal_number != SIGCHLD)
+            asked = signal_number;
+        if (asked && (leave_working(stage, STOPPING) || atomic_load(stage) == PUBLISHED)) {
             kill(child, SIGKILL);
             waitpid(child, ended, 0);
-            return signal_number;
+            return asked;
         }
     }
 }
 
-/* Of a child that was stopped or died when all but the summary was done. */
-static int end_published(const struct command *command, int signal_number, int ended)
+/* Whether the collection has its name, of a child that is no more. */
+static bool was_published(const struct command *command, stage_of_work *stage)
 {
-    if (signal_number && !command->json)
+    int reached = atomic_load(stage);
+    return reached >= PUBLISHED ||
+           (reached == PUBLISHING && !access(command->options.output, F_OK));
+}
+
+/* Of a child that was stopped or died when the collection had its name. */
+static int end_published(const struct command *command, stage_of_work *stage, int signal_number,
+                         int ended)
+{
+    if (atomic_load(stage) == TOLD || (signal_number && !command->json))
         return 0;
     fprintf(stderr, "mkshufflefs: %s was made, but its summary could not be written: %s\n",
             command->options.output, strsignal(signal_number ? signal_number : WTERMSIG(ended)));
@@ -322,11 +333,11 @@ static int end_published(const struct command *command, int signal_number, int e
 static int supervise(pid_t child, stage_of_work *stage, const sigset_t *signals,
                      const struct command *command)
 {
-    int ended, signal_number = wait_for(child, command, stage, signals, &ended);
+    int ended, signal_number = wait_for(child, stage, signals, &ended);
     if (WIFEXITED(ended))
         return WEXITSTATUS(ended);
-    if (atomic_load(stage) == PUBLISHED)
-        return end_published(command, signal_number, ended);
+    if (was_published(command, stage))
+        return end_published(command, stage, signal_number, ended);
     sfs_output_remove_partial(command->options.output);
     if (signal_number) {
         fprintf(stderr, "mkshufflefs: stopped by a signal (%s)\n", strsignal(signal_number));
@@ -345,6 +356,7 @@ static void block_signals(sigset_t *signals)
 {
     static const int ending[] = {SIGINT, SIGTERM, SIGHUP};
     struct sigaction action;
+    signal(SIGCHLD, SIG_DFL); /* else there would be none */
     sigemptyset(signals);
     sigaddset(signals, SIGCHLD);
     for (size_t i = 0; i < sizeof ending / sizeof *ending; i++)

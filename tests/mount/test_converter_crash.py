@@ -126,6 +126,13 @@ def test_signals_that_are_ignored(tmp_path, number):
     assert (process.returncode, said) == (0, "") and os.listdir(tmp_path) == ["a.sfs"]
 
 
+def test_ends_of_children_that_are_ignored(tmp_path):
+    """As some parents leave it: the process that works must be waited for all the same."""
+    done = harness.run([harness.BUILD / "mkshufflefs", SOURCE, "-o", tmp_path / "a.sfs", "--quiet"],
+                       preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN))
+    assert (done.returncode, done.stderr) == (0, b"") and os.listdir(tmp_path) == ["a.sfs"]
+
+
 def test_nobody_reads_the_summary(tmp_path):
     """A closed pipe at the end of the summary: the collection is there, and it is said so."""
     reader, writer = os.pipe()
