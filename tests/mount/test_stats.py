@@ -104,6 +104,16 @@ def test_a_file_left_open_keeps_no_buffers_from_others(convert, mount):
     assert after["without_buffer"] - before["without_buffer"] < (after["hits"] + after["misses"] - before["hits"] - before["misses"]) / 4
 
 
+def test_a_file_of_thousands_of_pieces(convert, mount):
+    """It is decoded as it is read: a table of its pieces would take memory that nobody counts."""
+    with mount(convert("synthetic:rows=3000,vars=400000,density=0.0001,seed=3"), batch_size=3000) as mounted:
+        file = mounted / "epoch_0/rank_0/batch_0.npy"
+        assert file.stat().st_size > 4 << 30
+        with open(file, "rb", buffering=0) as opened:
+            opened.read(4096)
+        assert set(stats_of(mounted)["pieces"].values()) == {0}
+
+
 def test_views(convert, mount):
     with mount(convert(BIG)) as mounted:
         assert stats_of(mounted)["views"]["prepared"] == 0

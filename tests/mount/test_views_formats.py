@@ -179,6 +179,16 @@ def test_the_part_that_makes_h5ad_is_missing(cells, tmp_path):
     assert "the part of shufflefs that makes .h5ad files" in harness.sentence(found[0], "shufflefs")
 
 
+def test_the_part_that_makes_h5ad_is_of_another_build(cells, tmp_path):
+    """As after an upgrade beneath a mount: its structures are not those of this program, which says so rather than call it."""
+    for part in harness.RELEASE.glob("libshufflefs_h5ad.so.*"):
+        code = "unsigned long sfs_h5ad_image_sizes[3]; int sfs_h5ad_make_image(void) { __builtin_trap(); }"
+        subprocess.run(["gcc", "-shared", "-fPIC", "-xc", "-", "-o", tmp_path / part.name], input=code, text=True, check=True)
+    done = harness.run([harness.RELEASE / "shufflefs", "--cat", cells[0], "epoch_0/rank_0/batch_0.h5ad"],
+                       env=os.environ | {"LD_LIBRARY_PATH": str(tmp_path)})
+    assert done.returncode == 3 and "one of another build" in harness.sentence(done, "shufflefs")
+
+
 @pytest.mark.skipif(not has_r(), reason="Rscript with the package Matrix is not installed")
 def test_r_reads_an_archive(shown):
     """unz() of base R opens the members of an archive: no package that knows numpy is needed."""
