@@ -13,21 +13,49 @@ static void unpack(const uint8_t *bytes, unsigned width, unsigned n, uint32_t *o
     }
 }
 
-static uint32_t sum_gaps(const uint32_t *gaps, unsigned n, uint32_t before, uint8_t *out)
+/* Adds the high bits of the exceptions. One whose place is wrong goes anywhere in the block. */
+static inline bool patch(const sfs_packed_block *block, uint32_t *out)
 {
-    for (unsigned i = 0; i < n; i++) {
+    const uint8_t *highs = block->places + block->exceptions;
+    uint64_t mask = (UINT64_C(1) << block->high_width) - 1;
+    unsigned lowest = 0, wrong = 0;
+    for (unsigned i = 0, bit = 0; i < block->exceptions; i++, bit += block->high_width) {
+        unsigned place = block->places[i];
+        uint64_t word;
+        memcpy(&word, highs + bit / 8, sizeof word);
+        out[place % SFS_BLOCK] |= (uint32_t)((word >> bit % 8 & mask) << block->width);
+        wrong |= (place < lowest) | (place >= block->n);
+        lowest = place + 1;
+    }
+    return !wrong;
+}
+
+static bool unpack_block(const sfs_packed_block *block, uint32_t *out)
+{
+    unpack(block->numbers, block->width, block->n, out);
+    return patch(block, out);
+}
+
+static bool sum_gaps(const sfs_packed_block *block, uint32_t before, uint8_t *out)
+{
+    uint32_t gaps[SFS_BLOCK];
+    bool whole = unpack_block(block, gaps);
+    for (unsigned i = 0; i < block->n; i++) {
         before += gaps[i] + 1;
         memcpy(out + i * sizeof before, &before, sizeof before);
     }
-    return before;
+    return whole;
 }
 
-static void to_float32(const uint32_t *numbers, unsigned n, uint32_t base, uint8_t *out)
+static bool to_float32(const sfs_packed_block *block, uint32_t base, uint8_t *out)
 {
-    for (unsigned i = 0; i < n; i++) {
+    uint32_t numbers[SFS_BLOCK];
+    bool whole = unpack_block(block, numbers);
+    for (unsigned i = 0; i < block->n; i++) {
         float number = (float)(int32_t)(numbers[i] + base);
         memcpy(out + i * sizeof number, &number, sizeof number);
     }
+    return whole;
 }
 
 static void to_uint16(const uint32_t *numbers, unsigned n, uint32_t base, uint8_t *out)
@@ -47,7 +75,7 @@ static void to_uint8(const uint32_t *numbers, unsigned n, uint32_t base, uint8_t
     }
 }
 
-const sfs_block_ops sfs_block_ops_portable = {.unpack = unpack,
+const sfs_block_ops sfs_block_ops_portable = {.unpack = unpack_block,
                                               .sum_gaps = sum_gaps,
                                               .to_float32 = to_float32,
                                               .to_uint16 = to_uint16,
@@ -57,7 +85,10 @@ const sfs_block_ops sfs_block_ops_portable = {.unpack = unpack,
 
 #include <immintrin.h>
 
-#define AVX2 __attribute__((target("avx2")))
+#define AVX2 __attribute__((target("avx2,bmi2")))
+
+/* A part of an operation, in which n is mostly known when it is compiled. */
+#define AVX2_PART AVX2 static inline __attribute__((always_inline))
 
 /* The widest numbers of which four, beginning at any bit of a byte, lie in 16 bytes and each in 4.
  */
@@ -89,12 +120,8 @@ static const struct layout layouts[WIDEST + 1] = {
     LAYOUT(14), LAYOUT(15), LAYOUT(16), LAYOUT(17), LAYOUT(18), LAYOUT(19), LAYOUT(20),
     LAYOUT(21), LAYOUT(22), LAYOUT(23), LAYOUT(24), LAYOUT(25)};
 
-AVX2 static void unpack_avx2(const uint8_t *bytes, unsigned width, unsigned n, uint32_t *out)
+AVX2_PART void unpack_eights(const uint8_t *bytes, unsigned width, unsigned n, uint32_t *out)
 {
-    if (width > WIDEST) {
-        unpack(bytes, width, n, out);
-        return;
-    }
     const struct layout *layout = &layouts[width];
     __m256i places = _mm256_loadu_si256((const __m256i *)layout->bytes);
     __m256i shifts = _mm256_loadu_si256((const __m256i *)layout->shifts);
@@ -108,9 +135,18 @@ AVX2 static void unpack_avx2(const uint8_t *bytes, unsigned width, unsigned n, u
     }
 }
 
+AVX2_PART bool unpack_part(const sfs_packed_block *block, unsigned n, uint32_t *out)
+{
+    if (__builtin_expect(block->width > WIDEST, 0))
+        unpack(block->numbers, block->width, n, out);
+    else
+        unpack_eights(block->numbers, block->width, n, out);
+    return !block->exceptions || patch(block, out);
+}
+
 /* The sums within eight numbers first, then what was before them: only that addition waits for the
  * eight before. */
-AVX2 static uint32_t sum_gaps_avx2(const uint32_t *gaps, unsigned n, uint32_t before, uint8_t *out)
+AVX2_PART void sum_eights(const uint32_t *gaps, unsigned n, uint32_t before, uint8_t *out)
 {
     const __m256i one = _mm256_set1_epi32(1), last = _mm256_set1_epi32(7);
     const __m256i third = _mm256_setr_epi32(0, 0, 0, 0, 3, 3, 3, 3);
@@ -124,19 +160,45 @@ AVX2 static uint32_t sum_gaps_avx2(const uint32_t *gaps, unsigned n, uint32_t be
         _mm256_storeu_si256((__m256i *)(out + i * sizeof *gaps), _mm256_add_epi32(sums, carry));
         carry = _mm256_add_epi32(carry, _mm256_permutevar8x32_epi32(sums, last));
     }
-    if (n)
-        memcpy(&before, out + (n - 1) * sizeof before, sizeof before);
-    return before;
 }
 
-AVX2 static void to_float32_avx2(const uint32_t *numbers, unsigned n, uint32_t base, uint8_t *out)
+AVX2_PART bool sum_part(const sfs_packed_block *block, unsigned n, uint32_t before, uint8_t *out)
 {
+    uint32_t gaps[SFS_BLOCK];
+    bool whole = unpack_part(block, n, gaps);
+    sum_eights(gaps, n, before, out);
+    return whole;
+}
+
+AVX2_PART bool float_part(const sfs_packed_block *block, unsigned n, uint32_t base, uint8_t *out)
+{
+    uint32_t numbers[SFS_BLOCK];
+    bool whole = unpack_part(block, n, numbers);
     const __m256i bases = _mm256_set1_epi32((int)base);
     for (unsigned i = 0; i < n; i += 8) {
         __m256i eight = _mm256_loadu_si256((const __m256i *)(numbers + i));
         __m256 floats = _mm256_cvtepi32_ps(_mm256_add_epi32(eight, bases));
         _mm256_storeu_ps((float *)(void *)(out + i * sizeof *numbers), floats);
     }
+    return whole;
+}
+
+AVX2 static bool unpack_avx2(const sfs_packed_block *block, uint32_t *out)
+{
+    return block->n == SFS_BLOCK ? unpack_part(block, SFS_BLOCK, out)
+                                 : unpack_part(block, block->n, out);
+}
+
+AVX2 static bool sum_gaps_avx2(const sfs_packed_block *block, uint32_t before, uint8_t *out)
+{
+    return block->n == SFS_BLOCK ? sum_part(block, SFS_BLOCK, before, out)
+                                 : sum_part(block, block->n, before, out);
+}
+
+AVX2 static bool to_float32_avx2(const sfs_packed_block *block, uint32_t base, uint8_t *out)
+{
+    return block->n == SFS_BLOCK ? float_part(block, SFS_BLOCK, base, out)
+                                 : float_part(block, block->n, base, out);
 }
 
 /* Sixteen numbers as uint16: the largest that fits where it is more. */
@@ -176,7 +238,8 @@ static const sfs_block_ops avx2 = {.unpack = unpack_avx2,
 
 const sfs_block_ops *sfs_block_ops_best(void)
 {
-    return __builtin_cpu_supports("avx2") ? &avx2 : &sfs_block_ops_portable;
+    bool has_both = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2");
+    return has_both ? &avx2 : &sfs_block_ops_portable;
 }
 
 #else

@@ -4,6 +4,7 @@
 #ifndef SFS_CODEC_BLOCK_OPS_H
 #define SFS_CODEC_BLOCK_OPS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum {
@@ -11,18 +12,25 @@ enum {
     SFS_BLOCK_SLACK = 64 /* bytes behind packed numbers that unpack may read, and not use */
 };
 
+/* Where the parts of a block of n numbers are; pfor.h says what they mean. */
+typedef struct sfs_packed_block {
+    const uint8_t *numbers; /* n of `width` bits, 0 to 32 */
+    const uint8_t *places;  /* of the exceptions; behind them, their high bits */
+    unsigned n, width, exceptions, high_width;
+} sfs_packed_block;
+
 /* Every array has room for SFS_BLOCK elements, whatever n is: what is written behind the first n
- * means nothing. `out` as bytes need not be aligned to its elements. */
+ * means nothing. `out` as bytes need not be aligned to its elements. Those of a block return false
+ * where its places do not ascend below n. */
 typedef struct sfs_block_ops {
-    /* Number i < n is bits [i * width, (i + 1) * width) of the bytes, least significant first.
-     * width is 0 to 32. */
-    void (*unpack)(const uint8_t *bytes, unsigned width, unsigned n, uint32_t *out);
-    /* out[i], a uint32, is the sum of gaps[0] + 1 to gaps[i] + 1, and of before; returns the last.
-     */
-    uint32_t (*sum_gaps)(const uint32_t *gaps, unsigned n, uint32_t before, uint8_t *out);
-    /* out[i] = numbers[i] + base, as another type: below 2^31 for float32; the largest that uint16
-     * or uint8 have where it is more. */
-    void (*to_float32)(const uint32_t *numbers, unsigned n, uint32_t base, uint8_t *out);
+    /* The block's numbers. */
+    bool (*unpack)(const sfs_packed_block *block, uint32_t *out);
+    /* Of numbers that are gaps: out[i], a uint32, is the sum of the first i + 1 of them, of i + 1,
+     * and of before. */
+    bool (*sum_gaps)(const sfs_packed_block *block, uint32_t before, uint8_t *out);
+    /* Its numbers + base, all below 2^31, as float32. */
+    bool (*to_float32)(const sfs_packed_block *block, uint32_t base, uint8_t *out);
+    /* out[i] = numbers[i] + base; the largest that the type has where it is more. */
     void (*to_uint16)(const uint32_t *numbers, unsigned n, uint32_t base, uint8_t *out);
     void (*to_uint8)(const uint32_t *numbers, unsigned n, uint32_t base, uint8_t *out);
 } sfs_block_ops;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "codec/pfor.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 enum { EXCEPTIONS = 128, WIDTHS = 33 };
@@ -88,55 +87,31 @@ size_t sfs_pfor_encode(const uint32_t *numbers, unsigned n, uint8_t *out)
     return (size_t)(at - out);
 }
 
-size_t sfs_pfor_size(const uint8_t *bytes, size_t size, unsigned n)
+size_t sfs_pfor_parse(const uint8_t *bytes, size_t size, unsigned n, sfs_packed_block *out)
 {
     unsigned width = size ? bytes[0] % EXCEPTIONS : WIDTHS;
     if (width >= WIDTHS)
         return 0;
-    if (bytes[0] < EXCEPTIONS)
-        return 1 + packed_size(n, width);
+    size_t numbers = packed_size(n, width);
+    if (bytes[0] < EXCEPTIONS) {
+        *out = (sfs_packed_block){.numbers = bytes + 1, .n = n, .width = width};
+        return 1 + numbers;
+    }
     if (size < 3 || !bytes[1] || bytes[1] > n || !bytes[2] || bytes[2] > 32 - width)
         return 0;
-    return 3 + packed_size(n, width) + bytes[1] + packed_size(bytes[1], bytes[2]);
-}
-
-unsigned sfs_pfor_bits(const uint8_t *bytes)
-{
-    unsigned width = bytes[0];
-    return width < EXCEPTIONS ? width : width - EXCEPTIONS + bytes[2];
-}
-
-/* Adds the high bits of the exceptions. False where places do not ascend below n. */
-static bool patch(const uint8_t *places, unsigned exceptions, unsigned high_width, unsigned width,
-                  unsigned n, uint32_t *out)
-{
-    const uint8_t *highs = places + exceptions;
-    uint64_t mask = (UINT64_C(1) << high_width) - 1;
-    for (unsigned i = 0, bit = 0, lowest = 0; i < exceptions; i++, bit += high_width) {
-        uint64_t word;
-        unsigned place = places[i];
-        if (place < lowest || place >= n)
-            return false;
-        lowest = place + 1;
-        memcpy(&word, highs + bit / 8, sizeof word);
-        out[place] |= (uint32_t)((word >> bit % 8 & mask) << width);
-    }
-    return true;
+    *out = (sfs_packed_block){.numbers = bytes + 3,
+                              .places = bytes + 3 + numbers,
+                              .n = n,
+                              .width = width,
+                              .exceptions = bytes[1],
+                              .high_width = bytes[2]};
+    return 3 + numbers + bytes[1] + packed_size(bytes[1], bytes[2]);
 }
 
 size_t sfs_pfor_decode(const sfs_block_ops *ops, const uint8_t *bytes, size_t size, unsigned n,
                        uint32_t *out)
 {
-    size_t block = sfs_pfor_size(bytes, size, n);
-    if (!block || block > size)
-        return 0;
-    unsigned width = bytes[0] % EXCEPTIONS;
-    if (bytes[0] < EXCEPTIONS) {
-        ops->unpack(bytes + 1, width, n, out);
-    } else {
-        ops->unpack(bytes + 3, width, n, out);
-        if (!patch(bytes + 3 + packed_size(n, width), bytes[1], bytes[2], width, n, out))
-            return 0;
-    }
-    return block;
+    sfs_packed_block block;
+    size_t length = sfs_pfor_parse(bytes, size, n, &block);
+    return length && length <= size && ops->unpack(&block, out) ? length : 0;
 }

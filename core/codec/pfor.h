@@ -31,11 +31,14 @@ size_t sfs_pfor_encode(const uint32_t *numbers, unsigned n, uint8_t *out);
 size_t sfs_pfor_decode(const sfs_block_ops *ops, const uint8_t *bytes, size_t size, unsigned n,
                        uint32_t *out);
 
-/* The number of bytes of the block, from its first three bytes alone (or as many as there are), or
- * 0 as above. */
-size_t sfs_pfor_size(const uint8_t *bytes, size_t size, unsigned n);
+/* Where the parts of the block are, and the number of its bytes, from its first three bytes alone
+ * (or as many as there are): it may be more than `size`. 0 where they are no such block. */
+size_t sfs_pfor_parse(const uint8_t *bytes, size_t size, unsigned n, sfs_packed_block *out);
 
-/* How many bits the numbers of a block that was decoded have at most. */
-unsigned sfs_pfor_bits(const uint8_t *bytes);
+/* How many bits its numbers have at most. */
+static inline unsigned sfs_pfor_bits(const sfs_packed_block *block)
+{
+    return block->width + block->high_width;
+}
 
 #endif

@@ -49,10 +49,13 @@ static inline void stream_use(struct stream *stream, size_t size)
     stream->have -= size;
 }
 
-static bool stream_block(struct stream *stream, const sfs_block_ops *ops, unsigned n, uint32_t *out)
+/* The next block, which is there until something else is needed. */
+static inline bool stream_block(struct stream *stream, unsigned n, sfs_packed_block *out)
 {
     stream_need(stream, SFS_PFOR_MAX);
-    size_t size = sfs_pfor_decode(ops, stream->at, stream->have, n, out);
+    size_t size = sfs_pfor_parse(stream->at, stream->have, n, out);
+    if (size > stream->have)
+        return false;
     stream_use(stream, size);
     return size;
 }
@@ -63,31 +66,19 @@ static inline bool stream_ends(const struct stream *stream)
     return !stream->have && stream->next == stream->end;
 }
 
-/* As stream_block, where number + base must be below 2^31: only blocks of so many bits are looked
- * at. */
-static bool stream_numbers(struct stream *stream, const sfs_block_ops *ops, unsigned n,
-                           uint32_t base, uint32_t *out)
+/* Whether number + base is below 2^31 for all of a block: only those of so many bits are looked at.
+ */
+static bool numbers_fit(const sfs_block_ops *ops, const sfs_packed_block *block, uint32_t base)
 {
-    stream_need(stream, SFS_PFOR_MAX);
-    const uint8_t *block = stream->at;
-    if (!stream_block(stream, ops, n, out))
-        return false;
+    uint32_t numbers[SFS_BLOCK];
     if (__builtin_expect(sfs_pfor_bits(block) < 31, 1))
         return true;
-    for (unsigned i = 0; i < n; i++)
-        if (out[i] > INT32_MAX - base)
+    if (!ops->unpack(block, numbers))
+        return false;
+    for (unsigned i = 0; i < block->n; i++)
+        if (numbers[i] > INT32_MAX - base)
             return false;
     return true;
-}
-
-static bool stream_skip_block(struct stream *stream, unsigned n)
-{
-    stream_need(stream, SFS_PFOR_MAX);
-    size_t size = sfs_pfor_size(stream->at, stream->have, n);
-    if (size > stream->have)
-        return false;
-    stream_use(stream, size);
-    return size;
 }
 
 /* Opens the two parts of a record; either may be NULL. False where there is no such record. */
@@ -169,7 +160,8 @@ bool sfs_record_indices(const sfs_block_ops *ops, const sfs_record *record, sfs_
                         uint32_t first, uint32_t count, void *out)
 {
     struct stream stream;
-    uint32_t gaps[SFS_BLOCK], columns[SFS_BLOCK], before = UINT32_MAX, end = first + count;
+    sfs_packed_block block;
+    uint32_t columns[SFS_BLOCK], before = UINT32_MAX, end = first + count;
     uint8_t *to = out;
     unsigned mode;
     if (!open_parts(record, &stream, NULL, &mode))
@@ -178,9 +170,10 @@ bool sfs_record_indices(const sfs_block_ops *ops, const sfs_record *record, sfs_
         unsigned n = block_size(record, at);
         struct share share = share_of(at, n, first, end);
         bool direct = wanted.size == sizeof *columns && share.to - share.from == SFS_BLOCK;
-        if (!stream_block(&stream, ops, n, gaps))
+        uint8_t *room = direct ? to : (uint8_t *)columns;
+        if (!stream_block(&stream, n, &block) || !ops->sum_gaps(&block, before, room))
             return false;
-        before = ops->sum_gaps(gaps, n, before, direct ? to : (uint8_t *)columns);
+        memcpy(&before, room + (n - 1) * sizeof before, sizeof before);
         if (!direct && share.from < share.to)
             put_columns(ops, columns, n, share, wanted, to);
         to += (share.to - share.from) * wanted.size;
@@ -188,43 +181,43 @@ bool sfs_record_indices(const sfs_block_ops *ops, const sfs_record *record, sfs_
     return true;
 }
 
-/* Numbers + base, as the wanted type. */
-static void put_numbers(const sfs_block_ops *ops, uint32_t *block, unsigned n, uint32_t base,
+/* The numbers of a block + base, as the wanted type. */
+static bool put_numbers(const sfs_block_ops *ops, const sfs_packed_block *block, uint32_t base,
                         struct share share, sfs_dtype wanted, uint8_t *out)
 {
     uint8_t typed[SFS_BLOCK * sizeof(float)], *room = room_for(share, out, typed);
-    uint32_t size = wanted.size;
-    if (wanted.kind == 'f' && size == 4) {
-        ops->to_float32(block, n, base, room);
-    } else if (wanted.kind == 'u' && size == 2) {
-        ops->to_uint16(block, n, base, room);
+    uint32_t size = wanted.size, numbers[SFS_BLOCK];
+    bool floats = wanted.kind == 'f' && size == 4;
+    if (!(floats ? ops->to_float32(block, base, room) : ops->unpack(block, numbers)))
+        return false;
+    if (wanted.kind == 'u' && size == 2) {
+        ops->to_uint16(numbers, block->n, base, room);
     } else if (wanted.kind == 'u' && size == 1) {
-        ops->to_uint8(block, n, base, room);
-    } else {
-        for (unsigned i = 0; i < n; i++)
-            block[i] += base;
-        sfs_cast((sfs_dtype){'i', 4}, block + share.from, wanted, out, share.to - share.from);
-        return;
+        ops->to_uint8(numbers, block->n, base, room);
+    } else if (!floats) {
+        for (unsigned i = 0; i < block->n; i++)
+            numbers[i] += base;
+        sfs_cast((sfs_dtype){'i', 4}, numbers + share.from, wanted, out, share.to - share.from);
+        return true;
     }
     put_share(share, size, room, out);
+    return true;
 }
 
 static bool read_numbers(const sfs_block_ops *ops, const sfs_record *record, struct stream *stream,
                          uint32_t base, sfs_dtype wanted, uint32_t first, uint32_t end,
                          uint8_t *out)
 {
-    uint32_t block[SFS_BLOCK];
+    sfs_packed_block block;
     for (uint32_t at = 0; at < end; at += SFS_BLOCK) {
         unsigned n = block_size(record, at);
-        if (at + n <= first) {
-            if (!stream_skip_block(stream, n))
-                return false;
-            continue;
-        }
-        if (!stream_numbers(stream, ops, n, base, block))
+        if (!stream_block(stream, n, &block))
             return false;
+        if (at + n <= first)
+            continue;
         struct share share = share_of(at, n, first, end);
-        put_numbers(ops, block, n, base, share, wanted, out);
+        if (!numbers_fit(ops, &block, base) || !put_numbers(ops, &block, base, share, wanted, out))
+            return false;
         out += (share.to - share.from) * wanted.size;
     }
     return end < record->nnz || stream_ends(stream);
@@ -273,26 +266,26 @@ static bool read_dictionary(const sfs_block_ops *ops, const sfs_record *record,
                             uint8_t *out)
 {
     uint64_t entries[SFS_RECORD_ENTRIES];
-    uint32_t block[SFS_BLOCK];
+    uint32_t codes[SFS_BLOCK];
+    sfs_packed_block block;
     unsigned count;
     if (!read_entries(record, stream, wanted, &count, entries))
         return false;
     for (uint32_t at = 0; at < end; at += SFS_BLOCK) {
         unsigned n = block_size(record, at);
-        if (at + n <= first) {
-            if (!stream_skip_block(stream, n))
-                return false;
-            continue;
-        }
         uint32_t largest = 0;
-        if (!stream_block(stream, ops, n, block))
+        if (!stream_block(stream, n, &block))
+            return false;
+        if (at + n <= first)
+            continue;
+        if (!ops->unpack(&block, codes))
             return false;
         for (unsigned i = 0; i < n; i++)
-            largest = block[i] > largest ? block[i] : largest;
+            largest = codes[i] > largest ? codes[i] : largest;
         if (largest >= count)
             return false;
         struct share share = share_of(at, n, first, end);
-        look_up(entries, wanted.size, block + share.from, share.to - share.from, out);
+        look_up(entries, wanted.size, codes + share.from, share.to - share.from, out);
         out += (share.to - share.from) * wanted.size;
     }
     return end < record->nnz || stream_ends(stream);
@@ -362,17 +355,18 @@ bool sfs_record_check(const sfs_record *record, uint64_t columns)
 {
     const sfs_block_ops *ops = sfs_block_ops_best();
     struct stream stream;
-    uint32_t block[SFS_BLOCK];
+    sfs_packed_block block;
+    uint32_t gaps[SFS_BLOCK];
     uint64_t next = 0;
     unsigned mode;
     if (!open_parts(record, &stream, NULL, &mode))
         return false;
     for (uint32_t at = 0; at < record->nnz; at += SFS_BLOCK) {
         unsigned n = block_size(record, at);
-        if (!stream_block(&stream, ops, n, block))
+        if (!stream_block(&stream, n, &block) || !ops->unpack(&block, gaps))
             return false;
         for (unsigned i = 0; i < n; i++)
-            next += (uint64_t)block[i] + 1;
+            next += (uint64_t)gaps[i] + 1;
     }
     return next <= columns && stream_ends(&stream);
 }

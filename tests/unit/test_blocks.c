@@ -31,8 +31,10 @@ static void check_block(const uint32_t *numbers, unsigned n)
     unsigned width = most ? 32 - (unsigned)__builtin_clz(most) : 0;
     CHECK(size >= 1 && size <= 1 + (n * width + 7) / 8); /* no more than without exceptions */
     CHECK(packed[size] == 0xa5);
-    CHECK(sfs_pfor_size(packed, size, n) == size);
-    CHECK(sfs_pfor_size(packed, size < 3 ? size : 3, n) == size);
+    sfs_packed_block block;
+    CHECK(sfs_pfor_parse(packed, size, n, &block) == size);
+    CHECK(sfs_pfor_parse(packed, size < 3 ? size : 3, n, &block) == size);
+    CHECK(block.n == n && (!most || sfs_pfor_bits(&block) == width));
     CHECK(sfs_pfor_decode(&sfs_block_ops_portable, packed, size, n, portable) == size);
     CHECK(sfs_pfor_decode(sfs_block_ops_best(), packed, size, n, best) == size);
     CHECK(!memcmp(portable, numbers, bytes) && !memcmp(best, numbers, bytes));
@@ -85,7 +87,8 @@ static void check_unpack(const sfs_block_ops *ops, unsigned width, unsigned n)
     fill_block(numbers, n, width, random_below(2) ? 0 : 4);
     uint8_t *bytes = pack_slowly(numbers, width, n);
     uint8_t *room = guarded_room(SFS_BLOCK * sizeof *numbers);
-    ops->unpack(bytes, width, n, (uint32_t *)(void *)room);
+    sfs_packed_block block = {.numbers = bytes, .n = n, .width = width};
+    CHECK(ops->unpack(&block, (uint32_t *)(void *)room));
     CHECK(!memcmp(room, numbers, n * sizeof *numbers));
     CHECK(guard_holds(room, SFS_BLOCK * sizeof *numbers));
     free(room);
@@ -94,16 +97,28 @@ static void check_unpack(const sfs_block_ops *ops, unsigned width, unsigned n)
 
 /* What the operations make of the same numbers. */
 struct results {
-    uint32_t last;
     uint32_t sums[SFS_BLOCK];
     float floats[SFS_BLOCK];
     uint16_t shorts[SFS_BLOCK];
     uint8_t bytes[SFS_BLOCK];
 };
 
+typedef bool block_operation(const sfs_packed_block *block, uint32_t base, uint8_t *out);
 typedef void conversion(const uint32_t *numbers, unsigned n, uint32_t base, uint8_t *out);
 
 /* The operations write where nothing is aligned, and no more than a block. */
+static bool run_unaligned(block_operation *operation, const sfs_packed_block *block, uint32_t base,
+                          void *out)
+{
+    size_t size = SFS_BLOCK * sizeof(uint32_t);
+    uint8_t *room = guarded_room(size + 1);
+    bool done = operation(block, base, room + 1);
+    memcpy(out, room + 1, size);
+    CHECK(guard_holds(room, size + 1));
+    free(room);
+    return done;
+}
+
 static void convert_unaligned(conversion *convert, const uint32_t *numbers, unsigned n,
                               uint32_t base, size_t size, void *out)
 {
@@ -114,17 +129,24 @@ static void convert_unaligned(conversion *convert, const uint32_t *numbers, unsi
     free(room);
 }
 
-static void run_ops(const sfs_block_ops *ops, const uint32_t *numbers, unsigned n, uint32_t base,
-                    struct results *out)
+static void run_ops(const sfs_block_ops *ops, const sfs_packed_block *block,
+                    const uint32_t *numbers, uint32_t base, struct results *out)
 {
-    uint8_t *room = guarded_room(sizeof out->sums + 1);
-    out->last = ops->sum_gaps(numbers, n, base, room + 1);
-    memcpy(out->sums, room + 1, sizeof out->sums);
-    CHECK(guard_holds(room, sizeof out->sums + 1));
-    free(room);
-    convert_unaligned(ops->to_float32, numbers, n, base, sizeof(float), out->floats);
-    convert_unaligned(ops->to_uint16, numbers, n, base, sizeof(uint16_t), out->shorts);
-    convert_unaligned(ops->to_uint8, numbers, n, base, sizeof(uint8_t), out->bytes);
+    CHECK(run_unaligned(ops->sum_gaps, block, base, out->sums));
+    CHECK(run_unaligned(ops->to_float32, block, base, out->floats));
+    convert_unaligned(ops->to_uint16, numbers, block->n, base, sizeof(uint16_t), out->shorts);
+    convert_unaligned(ops->to_uint8, numbers, block->n, base, sizeof(uint8_t), out->bytes);
+}
+
+/* A block in exactly the bytes that may be read; they are to be freed. */
+static uint8_t *pack_block(const uint32_t *numbers, unsigned n, sfs_packed_block *out)
+{
+    uint8_t packed[SFS_PFOR_MAX];
+    size_t size = sfs_pfor_encode(numbers, n, packed);
+    uint8_t *bytes = guarded_room(size + SFS_BLOCK_SLACK - CANARY);
+    memcpy(bytes, packed, size);
+    CHECK(sfs_pfor_parse(bytes, size, n, out) == size);
+    return bytes;
 }
 
 static void check_results(const struct results *found, const uint32_t *numbers, unsigned n,
@@ -139,7 +161,6 @@ static void check_results(const struct results *found, const uint32_t *numbers, 
         CHECK(found->shorts[i] == (number < 65535 ? number : 65535));
         CHECK(found->bytes[i] == (number < 255 ? number : 255));
     }
-    CHECK(found->last == sum);
 }
 
 static void check_ops(unsigned width, unsigned n)
@@ -147,21 +168,43 @@ static void check_ops(unsigned width, unsigned n)
     static const uint32_t bases[] = {0, 1, UINT32_MAX, 70000};
     uint32_t numbers[SFS_BLOCK], base = bases[random_below(4)];
     struct results portable, best;
+    sfs_packed_block block;
     fill_block(numbers, SFS_BLOCK, width, random_below(4));
-    run_ops(&sfs_block_ops_portable, numbers, n, base, &portable);
-    run_ops(sfs_block_ops_best(), numbers, n, base, &best);
+    uint8_t *bytes = pack_block(numbers, n, &block);
+    run_ops(&sfs_block_ops_portable, &block, numbers, base, &portable);
+    run_ops(sfs_block_ops_best(), &block, numbers, base, &best);
     check_results(&portable, numbers, n, base);
-    CHECK(portable.last == best.last);
     CHECK(!memcmp(portable.sums, best.sums, n * sizeof *best.sums));
     CHECK(!memcmp(portable.floats, best.floats, n * sizeof *best.floats));
     CHECK(!memcmp(portable.shorts, best.shorts, n * sizeof *best.shorts));
     CHECK(!memcmp(portable.bytes, best.bytes, n));
+    free(bytes);
+}
+
+/* Places that do not ascend, or are not of the block: known, and nothing is written elsewhere. */
+static void test_wrong_places(void)
+{
+    const sfs_block_ops *tables[] = {&sfs_block_ops_portable, sfs_block_ops_best()};
+    static const uint8_t places[][3] = {
+        {5, 5, 6}, {5, 4, 6}, {0, 1, 100}, {0, 1, 255}, {99, 98, 0}};
+    uint8_t bytes[100 + 3 + 3 + SFS_BLOCK_SLACK] = {0};
+    sfs_packed_block block = {
+        .numbers = bytes, .places = bytes + 100, .width = 8, .exceptions = 3, .high_width = 8};
+    for (size_t i = 0; i < 2 * sizeof places / sizeof *places; i++) {
+        const sfs_block_ops *ops = tables[i % 2];
+        uint32_t out[SFS_BLOCK];
+        memcpy(bytes + 100, places[i / 2], 3);
+        block.n = 100;
+        CHECK(!run_unaligned(ops->sum_gaps, &block, 0, out));
+        CHECK(!run_unaligned(ops->to_float32, &block, 0, out));
+        CHECK(!ops->unpack(&block, out));
+    }
 }
 
 static void test_ops(void)
 {
     for (unsigned width = 0; width <= 32; width++) {
-        for (unsigned n = 0; n <= SFS_BLOCK; n++) {
+        for (unsigned n = 1; n <= SFS_BLOCK; n++) {
             check_unpack(&sfs_block_ops_portable, width, n);
             check_unpack(sfs_block_ops_best(), width, n);
             check_ops(width, n);
@@ -174,6 +217,7 @@ int main(void)
     random_state = 1;
     test_pfor();
     test_pfor_exceptions();
+    test_wrong_places();
     test_ops();
     return check_failures() != 0;
 }
