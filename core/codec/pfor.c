@@ -92,26 +92,18 @@ size_t sfs_pfor_parse(const uint8_t *bytes, size_t size, unsigned n, sfs_packed_
     unsigned width = size ? bytes[0] % EXCEPTIONS : WIDTHS;
     if (width >= WIDTHS)
         return 0;
-    size_t numbers = packed_size(n, width);
-    if (bytes[0] < EXCEPTIONS) {
-        *out = (sfs_packed_block){.numbers = bytes + 1, .n = n, .width = width};
-        return 1 + numbers;
+    size_t numbers = packed_size(n, width), length = 1 + numbers;
+    *out = (sfs_packed_block){.numbers = bytes + 1, .n = n, .width = width};
+    if (bytes[0] >= EXCEPTIONS) {
+        if (size < 3 || !bytes[1] || bytes[1] > n || !bytes[2] || bytes[2] > 32 - width)
+            return 0;
+        *out = (sfs_packed_block){.numbers = bytes + 3,
+                                  .places = bytes + 3 + numbers,
+                                  .n = n,
+                                  .width = width,
+                                  .exceptions = bytes[1],
+                                  .high_width = bytes[2]};
+        length = 3 + numbers + bytes[1] + packed_size(bytes[1], bytes[2]);
     }
-    if (size < 3 || !bytes[1] || bytes[1] > n || !bytes[2] || bytes[2] > 32 - width)
-        return 0;
-    *out = (sfs_packed_block){.numbers = bytes + 3,
-                              .places = bytes + 3 + numbers,
-                              .n = n,
-                              .width = width,
-                              .exceptions = bytes[1],
-                              .high_width = bytes[2]};
-    return 3 + numbers + bytes[1] + packed_size(bytes[1], bytes[2]);
-}
-
-size_t sfs_pfor_decode(const sfs_block_ops *ops, const uint8_t *bytes, size_t size, unsigned n,
-                       uint32_t *out)
-{
-    sfs_packed_block block;
-    size_t length = sfs_pfor_parse(bytes, size, n, &block);
-    return length && length <= size && ops->unpack(&block, out) ? length : 0;
+    return length <= size ? length : 0;
 }

@@ -25,14 +25,9 @@ enum { SFS_PFOR_MAX = 3 + SFS_BLOCK * 4 + SFS_BLOCK + SFS_BLOCK * 4 };
  * bytes. */
 size_t sfs_pfor_encode(const uint32_t *numbers, unsigned n, uint8_t *out);
 
-/* Unpacks a block of n numbers, which must lie in the `size` bytes that are there; behind them come
- * SFS_BLOCK_SLACK bytes that may be read. Returns the number of bytes of the block, or 0 where they
- * are no such block. */
-size_t sfs_pfor_decode(const sfs_block_ops *ops, const uint8_t *bytes, size_t size, unsigned n,
-                       uint32_t *out);
-
-/* Where the parts of the block are, and the number of its bytes, from its first three bytes alone
- * (or as many as there are): it may be more than `size`. 0 where they are no such block. */
+/* Finds the parts of a block of n numbers, which must lie in the `size` bytes that are there; for
+ * the operations of sfs_block_ops, SFS_BLOCK_SLACK bytes that may be read come behind them. Returns
+ * the number of bytes of the block, or 0 where they are no such block. */
 size_t sfs_pfor_parse(const uint8_t *bytes, size_t size, unsigned n, sfs_packed_block *out);
 
 /* How many bits its numbers have at most. */

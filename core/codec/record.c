@@ -54,8 +54,6 @@ static inline bool stream_block(struct stream *stream, unsigned n, sfs_packed_bl
 {
     stream_need(stream, SFS_PFOR_MAX);
     size_t size = sfs_pfor_parse(stream->at, stream->have, n, out);
-    if (size > stream->have)
-        return false;
     stream_use(stream, size);
     return size;
 }
