@@ -20,7 +20,6 @@ enum {
     AUTO_PIECES = 8, /* SFS_AHEAD_AUTO: so few that they are still in the processor's cache when
                         they are read (tests/bench) */
     SWEEP_BYTES = 64 << 20, /* of the rows, at a time */
-    WARM_BATCHES = 7,       /* behind one that was all in memory, those that are not asked for */
     MAX_JOBS = 1024,
     MAX_THREADS = 4,
     NICE = 10, /* readers come first: where they take all processors, they decode for themselves,
@@ -61,7 +60,6 @@ struct sfs_ahead {
     const sfs_collection *collection; /* borrowed */
     uint64_t depth;
     _Atomic uint64_t swept; /* bytes of the rows that were read from the first on */
-    atomic_uint warm;       /* of WARM_BATCHES, those to come */
     pthread_t threads[MAX_THREADS];
     unsigned thread_count;
     pthread_mutex_t lock;
@@ -98,22 +96,6 @@ static void sweep(sfs_ahead *ahead)
         atomic_store(&ahead->swept, 0);
 }
 
-/* Of a collection that memory holds. */
-static void look_at(sfs_ahead *ahead, const sfs_file *file)
-{
-    double cold = sfs_file_cold_share(file);
-    if (cold > mostly_cold)
-        sweep(ahead);
-    atomic_store(&ahead->warm, cold > 0 ? 0 : WARM_BATCHES);
-}
-
-/* Called with the lock. */
-static bool take_warm(sfs_ahead *ahead)
-{
-    unsigned warm = atomic_load(&ahead->warm);
-    return warm && atomic_compare_exchange_strong(&ahead->warm, &warm, warm - 1);
-}
-
 /* Asks for what a file needs, unless somebody did; `first`: and for what its window does. Of a
  * collection that memory holds, all rows are needed sooner or later: where some are missing, they
  * are read from the first to the last, which no disk minds, once a sequence was seen; and not one
@@ -128,8 +110,8 @@ static void ask_for(sfs_ahead *ahead, sfs_node node, sfs_held *held, bool first,
         sfs_batch_will_need(ahead->tree, node, file, SFS_HELD_ASK, first);
     else if (!fits)
         sfs_file_will_need(file, 0, SFS_HELD_ASK);
-    else if (in_sequence)
-        look_at(ahead, file);
+    else if (in_sequence && sfs_file_cold_share(file) > mostly_cold)
+        sweep(ahead);
 }
 
 /* A file that cannot be made or decoded says so to who reads it. */
@@ -289,17 +271,15 @@ static bool push_job(sfs_ahead *ahead, const struct stream *stream, uint64_t num
     return true;
 }
 
-/* Has batches behind this one asked for, but for those that were; or, where they are likely to be
- * in memory, passes them over. */
-static void ask_ahead(sfs_ahead *ahead, struct stream *stream, uint64_t number, uint64_t size,
-                      bool asks)
+/* Has batches behind this one asked for, but for those that were. */
+static void ask_ahead(sfs_ahead *ahead, struct stream *stream, uint64_t number, uint64_t size)
 {
     uint64_t count = 1 + ASK_BYTES / (size + 1);
     uint64_t last = number + (count < MAX_ASKS ? count : MAX_ASKS) * stream->stride;
     bool goes_on = stream->asked > number && stream->asked <= last;
     for (uint64_t next = (goes_on ? stream->asked : number) + stream->stride; next <= last;
          next += stream->stride) {
-        if (asks && !push_job(ahead, stream, next, (struct job){.decode = false}))
+        if (!push_job(ahead, stream, next, (struct job){.decode = false}))
             break;
         stream->asked = next;
     }
@@ -352,12 +332,12 @@ static bool note_open(sfs_ahead *ahead, struct stream *stream, uint64_t number,
         stream->asked = 0;
         stream->begins = true;
     }
-    bool in_sequence = stream->recent_at > 1, asks = !in_sequence || !take_warm(ahead);
-    if (in_sequence && asks) {
+    bool in_sequence = stream->recent_at > 1;
+    if (in_sequence) {
         push_job(ahead, stream, number, (struct job){.first = stream->begins});
         stream->begins = false;
     }
-    ask_ahead(ahead, stream, number, sfs_file_size(sfs_held_file(held)), asks);
+    ask_ahead(ahead, stream, number, sfs_file_size(sfs_held_file(held)));
     if (begins && count)
         for (uint64_t i = 1; i < window_of(ahead, count); i++)
             decode_ahead(ahead, stream, number, 0, count, i);
