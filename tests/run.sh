@@ -18,7 +18,7 @@ cmake --build build/clang -- --quiet
 torch_python=$(sh tests/clients/torch_env.sh)
 pytest="-m pytest -q -p no:cacheprovider -n auto"
 ctest --test-dir build/asan --output-on-failure -j "$(nproc)"
-ctest --test-dir build/tsan --output-on-failure -j "$(nproc)"
+ctest --test-dir build/tsan --output-on-failure -L threads # the others have one
 export SHUFFLEFS_RELEASE_BUILD=build/release
 SHUFFLEFS_BUILD=build/asan /usr/bin/python3 $pytest tests/docs tests/unit tests/mount -m "not large" "$@"
 SHUFFLEFS_BUILD=build/asan $torch_python $pytest tests/clients -m "not large" "$@"

@@ -61,12 +61,14 @@ static void ask_starts(const sfs_row_list *list, uint64_t first, sfs_row_array a
         __builtin_prefetch(lines[i]);
 }
 
-void sfs_ask_array(const sfs_row_list *list, uint64_t row, sfs_row_array array)
+void sfs_ask_array(const sfs_row_list *list, uint64_t row, sfs_row_array array, uint64_t *starts_to)
 {
     sfs_row_place place;
     const sfs_codec *codec = sfs_codec_of(list->matrix);
-    if (list->rows && row % TOGETHER == 0)
+    if (list->rows && row >= *starts_to) {
         ask_starts(list, row + 1, array);
+        *starts_to = row + TOGETHER;
+    }
     if (find_place(list, row, &place))
         ask_lines(codec->part(list->matrix, &place, array));
 }

@@ -16,10 +16,12 @@ double sfs_ask_cold_share(const sfs_row_list *list, uint64_t first, uint64_t end
  * places of rows take. */
 void sfs_ask_row(const sfs_row_list *list, uint64_t row);
 
-/* Asks the processor for one array of a row that is read next, and every few rows for the first
- * bytes of the next few behind it; neighbours are found without. Reads the first bytes of the row:
- * it must be one that is read in any case. */
-void sfs_ask_array(const sfs_row_list *list, uint64_t row, sfs_row_array array);
+/* Asks the processor for one array of a row that is read next; and, at the first row of a walk and
+ * whenever it comes to row *starts_to, for where the next few rows behind it begin and end, but for
+ * neighbours, which are found without. *starts_to is 0 before the walk. Reads the first bytes of
+ * the row: it must be one that is read in any case. */
+void sfs_ask_array(const sfs_row_list *list, uint64_t row, sfs_row_array array,
+                   uint64_t *starts_to);
 
 /* Asks for one array of the list's rows [first, end). */
 void sfs_ask_rows(const sfs_row_list *list, sfs_row_array array, uint64_t first, uint64_t end);

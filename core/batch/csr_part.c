@@ -128,7 +128,7 @@ static sfs_status read_nonzeros(const sfs_part *part, sfs_row_array array, uint6
 {
     const sfs_row_list *rows = part->rows;
     const sfs_codec *codec = sfs_codec_of(rows->matrix);
-    uint64_t size = part->dtype.size, end = skip + length, row, before;
+    uint64_t size = part->dtype.size, end = skip + length, row, before, starts_to = 0;
     sfs_shards_read read = {0};
     SFS_TRY(sfs_row_list_find(rows, skip / size, &row, error));
     SFS_TRY(sfs_row_list_before(rows, row, &before, error));
@@ -142,7 +142,7 @@ static sfs_status read_nonzeros(const sfs_part *part, sfs_row_array array, uint6
         if (stop < end && rows->stored && array == SFS_ROW_VALUES)
             sfs_ask_row(rows, row + 1);
         else if (stop < end)
-            sfs_ask_array(rows, row + 1, array);
+            sfs_ask_array(rows, row + 1, array, &starts_to);
         SFS_TRY(codec->verify(rows->matrix, &place, error));
         sfs_shards_note(&read, rows->matrix, place.shard);
         if (at < stop && rows->stored)

@@ -179,12 +179,13 @@ static sfs_status count_chosen(void *context, sfs_error *error)
     const sfs_chosen_form form = {.genes = list->genes};
     int64_t *indptr = list->indptr;
     sfs_shards_read read = {0};
+    uint64_t starts_to = 0;
     ask_all(list);
     indptr[0] = 0;
     for (uint64_t i = 0; i < list->count; i++) {
         sfs_row_place place;
         sfs_chosen_row row;
-        sfs_ask_array(list, i + 1, SFS_ROW_INDICES);
+        sfs_ask_array(list, i + 1, SFS_ROW_INDICES, &starts_to);
         SFS_TRY(sfs_row_list_place(list, i, &place, error));
         SFS_TRY(codec->verify(list->matrix, &place, error));
         sfs_shards_note(&read, list->matrix, place.shard);

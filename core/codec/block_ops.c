@@ -13,9 +13,12 @@ static void unpack(const uint8_t *bytes, unsigned width, unsigned n, uint32_t *o
     }
 }
 
-/* Adds the high bits of the exceptions. One whose place is wrong goes anywhere in the block. */
+/* Adds the high bits of the exceptions, if there are any. False where a place is wrong; those go
+ * anywhere in the block. */
 static inline bool patch(const sfs_packed_block *block, uint32_t *out)
 {
+    if (!block->exceptions)
+        return true;
     const uint8_t *highs = block->places + block->exceptions;
     uint64_t mask = (UINT64_C(1) << block->high_width) - 1;
     unsigned lowest = 0, wrong = 0;
@@ -141,7 +144,7 @@ AVX2_PART bool unpack_part(const sfs_packed_block *block, unsigned n, uint32_t *
         unpack(block->numbers, block->width, n, out);
     else
         unpack_eights(block->numbers, block->width, n, out);
-    return !block->exceptions || patch(block, out);
+    return patch(block, out);
 }
 
 /* The sums within eight numbers first, then what was before them: only that addition waits for the

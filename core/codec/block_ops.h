@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is done with the 128 numbers of a block of the packed codec, once portably and once with
- * AVX2: the same results, bit for bit. */
+ * AVX2 and BMI2: the same results, bit for bit. */
 #ifndef SFS_CODEC_BLOCK_OPS_H
 #define SFS_CODEC_BLOCK_OPS_H
 
@@ -9,7 +9,7 @@
 
 enum {
     SFS_BLOCK = 128,     /* numbers in a block; the last one of a sequence may have fewer */
-    SFS_BLOCK_SLACK = 64 /* bytes behind packed numbers that unpack may read, and not use */
+    SFS_BLOCK_SLACK = 64 /* bytes behind a block that may be read, and are not used */
 };
 
 /* Where the parts of a block of n numbers are; pfor.h says what they mean. */
@@ -20,8 +20,8 @@ typedef struct sfs_packed_block {
 } sfs_packed_block;
 
 /* Every array has room for SFS_BLOCK elements, whatever n is: what is written behind the first n
- * means nothing. `out` as bytes need not be aligned to its elements. Those of a block return false
- * where its places do not ascend below n. */
+ * means nothing. `out` as bytes need not be aligned to its elements. The operations that take a
+ * block return false where its places do not ascend below n. */
 typedef struct sfs_block_ops {
     /* The block's numbers. */
     bool (*unpack)(const sfs_packed_block *block, uint32_t *out);

@@ -89,21 +89,26 @@ size_t sfs_pfor_encode(const uint32_t *numbers, unsigned n, uint8_t *out)
 
 size_t sfs_pfor_parse(const uint8_t *bytes, size_t size, unsigned n, sfs_packed_block *out)
 {
-    unsigned width = size ? bytes[0] % EXCEPTIONS : WIDTHS;
+    unsigned width = size ? bytes[0] % EXCEPTIONS : WIDTHS, exceptions = 0, high_width = 0;
+    size_t head = 1;
     if (width >= WIDTHS)
         return 0;
-    size_t numbers = packed_size(n, width), length = 1 + numbers;
-    *out = (sfs_packed_block){.numbers = bytes + 1, .n = n, .width = width};
     if (bytes[0] >= EXCEPTIONS) {
-        if (size < 3 || !bytes[1] || bytes[1] > n || !bytes[2] || bytes[2] > 32 - width)
+        head = 3;
+        if (size < head || !bytes[1] || bytes[1] > n || !bytes[2] || bytes[2] > 32 - width)
             return 0;
-        *out = (sfs_packed_block){.numbers = bytes + 3,
-                                  .places = bytes + 3 + numbers,
-                                  .n = n,
-                                  .width = width,
-                                  .exceptions = bytes[1],
-                                  .high_width = bytes[2]};
-        length = 3 + numbers + bytes[1] + packed_size(bytes[1], bytes[2]);
+        exceptions = bytes[1];
+        high_width = bytes[2];
     }
-    return length <= size ? length : 0;
+    size_t numbers = packed_size(n, width);
+    size_t length = head + numbers + exceptions + packed_size(exceptions, high_width);
+    if (length > size)
+        return 0;
+    *out = (sfs_packed_block){.numbers = bytes + head,
+                              .places = bytes + head + numbers,
+                              .n = n,
+                              .width = width,
+                              .exceptions = exceptions,
+                              .high_width = high_width};
+    return length;
 }

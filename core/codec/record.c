@@ -79,6 +79,11 @@ static bool numbers_fit(const sfs_block_ops *ops, const sfs_packed_block *block,
     return true;
 }
 
+static inline bool has_elements(const sfs_record *record, uint32_t first, uint32_t count)
+{
+    return first <= record->nnz && count <= record->nnz - first;
+}
+
 /* Opens the two parts of a record; either may be NULL. False where there is no such record. */
 static bool open_parts(const sfs_record *record, struct stream *indices, struct stream *values,
                        unsigned *mode)
@@ -162,7 +167,7 @@ bool sfs_record_indices(const sfs_block_ops *ops, const sfs_record *record, sfs_
     uint32_t columns[SFS_BLOCK], before = UINT32_MAX, end = first + count;
     uint8_t *to = out;
     unsigned mode;
-    if (!open_parts(record, &stream, NULL, &mode))
+    if (!has_elements(record, first, count) || !open_parts(record, &stream, NULL, &mode))
         return false;
     for (uint32_t at = 0; at < end; at += SFS_BLOCK) {
         unsigned n = block_size(record, at);
@@ -333,7 +338,7 @@ bool sfs_record_values(const sfs_block_ops *ops, const sfs_record *record, sfs_d
     struct stream stream;
     uint32_t end = first + count;
     unsigned mode;
-    if (!open_parts(record, NULL, &stream, &mode))
+    if (!has_elements(record, first, count) || !open_parts(record, NULL, &stream, &mode))
         return false;
     switch (mode) {
     case SFS_RECORD_COUNTS:

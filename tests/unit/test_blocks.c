@@ -181,22 +181,32 @@ static void check_ops(unsigned width, unsigned n)
 }
 
 /* Places that do not ascend, or are not of the block: known, and nothing is written elsewhere. */
+static void check_wrong_places(const sfs_block_ops *ops, unsigned n, const uint8_t places[3])
+{
+    uint8_t bytes[SFS_BLOCK + 3 + 3 + SFS_BLOCK_SLACK] = {0};
+    uint32_t out[SFS_BLOCK];
+    sfs_packed_block block = {.numbers = bytes,
+                              .places = bytes + n,
+                              .n = n,
+                              .width = 8,
+                              .exceptions = 3,
+                              .high_width = 8};
+    memcpy(bytes + n, places, 3);
+    CHECK(!run_unaligned(ops->sum_gaps, &block, 0, out));
+    CHECK(!run_unaligned(ops->to_float32, &block, 0, out));
+    CHECK(!ops->unpack(&block, out));
+}
+
 static void test_wrong_places(void)
 {
-    const sfs_block_ops *tables[] = {&sfs_block_ops_portable, sfs_block_ops_best()};
-    static const uint8_t places[][3] = {
-        {5, 5, 6}, {5, 4, 6}, {0, 1, 100}, {0, 1, 255}, {99, 98, 0}};
-    uint8_t bytes[100 + 3 + 3 + SFS_BLOCK_SLACK] = {0};
-    sfs_packed_block block = {
-        .numbers = bytes, .places = bytes + 100, .width = 8, .exceptions = 3, .high_width = 8};
-    for (size_t i = 0; i < 2 * sizeof places / sizeof *places; i++) {
-        const sfs_block_ops *ops = tables[i % 2];
-        uint32_t out[SFS_BLOCK];
-        memcpy(bytes + 100, places[i / 2], 3);
-        block.n = 100;
-        CHECK(!run_unaligned(ops->sum_gaps, &block, 0, out));
-        CHECK(!run_unaligned(ops->to_float32, &block, 0, out));
-        CHECK(!ops->unpack(&block, out));
+    static const struct {
+        unsigned n;
+        uint8_t places[3];
+    } wrong[] = {{100, {5, 5, 6}},   {100, {5, 4, 6}},   {100, {0, 1, 100}}, {100, {0, 1, 255}},
+                 {100, {99, 98, 0}}, {128, {0, 1, 128}}, {128, {0, 1, 255}}, {128, {127, 127, 0}}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        check_wrong_places(&sfs_block_ops_portable, wrong[i].n, wrong[i].places);
+        check_wrong_places(sfs_block_ops_best(), wrong[i].n, wrong[i].places);
     }
 }
 
