@@ -60,6 +60,19 @@ static void check_values(const sfs_record *record, const row *made, sfs_dtype wa
     free(expected);
 }
 
+/* Elements that the record has not are refused, and nothing is written. */
+static void check_beyond(const sfs_record *record)
+{
+    const uint32_t wrong[][2] = {{0, record->nnz + 1}, {record->nnz, 1}, {1, UINT32_MAX}};
+    for (unsigned i = 0; i < 2 * sizeof wrong / sizeof *wrong; i++) {
+        uint32_t first = wrong[i / 2][0], count = wrong[i / 2][1];
+        uint64_t out = 0;
+        CHECK(!sfs_record_indices(tables[i % 2], record, (sfs_dtype){'i', 4}, first, count, &out));
+        CHECK(!sfs_record_values(tables[i % 2], record, record->dtype, first, count, &out));
+        CHECK(!out);
+    }
+}
+
 static void check_row(sfs_record_encoder *encoder, const row *made)
 {
     const uint8_t *bytes;
@@ -75,6 +88,7 @@ static void check_row(sfs_record_encoder *encoder, const row *made)
     uint64_t last = (uint64_t)made->indices[made->nnz - 1];
     CHECK(size <= 4 + (uint64_t)made->nnz * (4 + made->dtype.size) + made->nnz / SFS_BLOCK + 1);
     CHECK(sfs_record_check(&record, last + 1) && !sfs_record_check(&record, last));
+    check_beyond(&record);
     check_indices(&record, made, (sfs_dtype){'i', 4});
     check_indices(&record, made, (sfs_dtype){'i', 8});
     if (last <= UINT16_MAX)
