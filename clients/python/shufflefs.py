@@ -37,8 +37,8 @@ import numpy as np
 __all__ = ["Mount", "Collection", "Batch", "Batches", "Loader", "loader", "read_batch", "Error"]
 
 MAGIC = b"SHUFCSR1"
-TOGETHER = 2 << 20                                      # bytes of batches that one thread hands to another at once ...
-MOST_TOGETHER = 8                                       # ... but not more of them
+TOGETHER = 16 << 20                                     # bytes of batches that are read, and handed over, at once
+ALIGNMENT = 64                                          # of batches that lie one behind another in a file
 FIXED = ("indptr", "indices", "data", "rows")
 ENTRY = np.dtype([("name", "S96"), ("type", "S8"), ("offset", "<i8"), ("count", "<i8"), ("columns", "<i8")])
 
@@ -62,7 +62,7 @@ class _Buffers:
     def take(self, size):
         """An array of at least `size` bytes. Its memory comes back when the array and all views of it are gone."""
         length = max(1 << 16, 1 << (size - 1).bit_length())     # powers of two, so that batches fit each other's
-        free = self._free.setdefault(length, collections.deque(maxlen=self._kept(length)))
+        free = self._free.setdefault(length, collections.deque(maxlen=min(self.KEPT, max(4, self.KEPT_BYTES // length))))
         try:
             memory = free.pop()
         except IndexError:
@@ -72,9 +72,6 @@ class _Buffers:
         # a garbage collection in the middle of take().
         weakref.finalize(array, free.append, memory).atexit = False
         return array
-
-    def _kept(self, length):
-        return min(self.KEPT, max(4, self.KEPT_BYTES // length))
 
     def _map(self, length):
         # Private: shared memory would let a forked process write into the arrays of its parent.
@@ -156,15 +153,18 @@ class Batch:
             raise Error(f"{name} is cut short or damaged: {len(self._bytes)} bytes, which should begin with a header "
                         f"of {self._words[1]} bytes for {sections} sections")
         try:
-            self._arrays = dict(map(self._section, np.frombuffer(self._bytes, ENTRY, sections, 128).tolist()))
+            self._arrays = {}
+            ends = [self._words[1], *map(self._section, np.frombuffer(self._bytes, ENTRY, sections, 128).tolist())]
         except (TypeError, ValueError) as error:        # what numpy says of types, shapes and names that mean nothing
             raise Error(f"{name} is damaged, or of a later version: the table of its sections cannot be read "
                         f"({error})") from error
         missing = [key for key in FIXED if key not in self._arrays]
         if missing:
             raise Error(f"{name} is no batch: it has no section {missing[0]}, but {', '.join(self._arrays)}")
+        self._bytes = self._bytes[:max(ends)]           # in `batches_A-B.csr`, the next one is behind it
 
     def _section(self, entry):
+        """Takes a section; returns where it ends."""
         # An array made of the bytes, not of another array: scipy copies views of much larger arrays.
         key, dtype, offset, count, columns = entry[0].decode(), np.dtype(entry[1].decode()), *entry[2:]
         end = offset + count * dtype.itemsize
@@ -172,7 +172,8 @@ class Batch:
             raise Error(f"{self._name} is cut short or damaged: {key} should be at bytes {offset} to {end}, "
                         f"the file ends at {len(self._bytes)}")
         array = np.frombuffer(self._bytes, dtype, count, offset)
-        return key, array.reshape(-1, columns) if columns > 1 else array
+        self._arrays[key] = array.reshape(-1, columns) if columns > 1 else array
+        return end
 
     indptr = property(lambda self: self._arrays["indptr"], doc="row i has the values from indptr[i] to indptr[i + 1]")
     indices = property(lambda self: self._arrays["indices"], doc="the column of each value")
@@ -198,8 +199,7 @@ class Batch:
 
     def __reduce__(self):
         """One block of bytes, which from a worker of a DataLoader goes through shared memory."""
-        blob = np.frombuffer(self._bytes, np.uint8)
-        return _from_blob, (_as_tensor(blob) if _in_torch_worker() else blob, self._name)
+        return _from_blob, (_to_send(np.frombuffer(self._bytes, np.uint8)), self._name)
 
     def scipy(self):
         """A csr_matrix of these arrays; copied are only indices of uint16 and data of float16, which scipy lacks."""
@@ -240,15 +240,10 @@ def _empty_scipy(shape):
     return scipy.sparse.csr_matrix(shape, dtype=np.int8)
 
 
-def _in_torch_worker():
+def _to_send(blob):
+    """From the workers of a DataLoader, torch moves tensors by shared memory, and all else through a pipe."""
     data = sys.modules.get("torch.utils.data")          # a worker has imported it
-    return data is not None and data.get_worker_info() is not None
-
-
-def _as_tensor(blob):
-    """Torch moves tensors between processes by shared memory, and all else through a pipe."""
-    import torch
-    return torch.from_numpy(blob)
+    return sys.modules["torch"].from_numpy(blob) if data is not None and data.get_worker_info() else blob
 
 
 def _from_blob(blob, name):
@@ -275,6 +270,7 @@ class _Source:
         self.world_size, self.batch_size = self.view["world_size"], self.view["batch_size"]
         self.batches_per_rank, self.epoch_limit = described["batches_per_rank"], described["epoch_limit"]
         self._rows = described.get("rows_digest", self.dataset["rows"])
+        self._most_together = self.dataset["batches_together"]
 
     def csr(self, path):
         """The Batch of any `.csr` path, such as rows/5,3,3.csr."""
@@ -286,19 +282,35 @@ class _Source:
 
     def batches(self, epoch, rank, first=0, stride=1, ahead=2):
         """The batches first, first + stride, ... of a rank in an epoch, in order. `ahead` of them are read by threads
-        while the one before is in use; of small ones, as many times what makes TOGETHER bytes."""
+        while the one before is in use; of small ones, as many times what makes TOGETHER bytes. With stride 1 these are
+        read as one file, and give their memory back together."""
         numbers, together = range(first, self.batches_per_rank, stride), 1
         if ahead and numbers:
             size = self._size(self._place(epoch, rank, first))
-            together = min(MOST_TOGETHER, max(1, TOGETHER // size))
-        yield from _in_order(lambda k: self.batch(epoch, rank, k), numbers, ahead, together)
+            together = min(self._most_together, max(1, TOGETHER // size))
+        shares = [numbers[at:at + together] for at in range(0, len(numbers), together)]
+        yield from _in_order(lambda share: self._read_share(epoch, rank, share), shares, ahead)
 
-    def _place(self, epoch, rank, k):
+    def _read_share(self, epoch, rank, numbers):
+        """The batches of a range of numbers: neighbours from one file; where that cannot be read, one by one, up to the
+        one that is to blame."""
+        run = b""
+        if len(numbers) > 1 and numbers.step == 1:
+            with contextlib.suppress(Error):
+                run = self._read(self._place(epoch, rank, numbers[0], numbers[-1]))
+        for k in numbers:
+            batch = Batch(run, f"{self.name}/{self._place(epoch, rank, k)}") if run else self.batch(epoch, rank, k)
+            run = run[-(-len(batch._bytes) // ALIGNMENT) * ALIGNMENT:]
+            yield batch
+
+    def _place(self, epoch, rank, k, last=None):
+        """The path of batch k; of the batches from k to the last."""
         epochs, ranks, batches = self.epoch_limit, self.world_size, self.batches_per_rank
         if not (0 <= epoch < epochs and 0 <= rank < ranks and 0 <= k < batches):
             raise Error(f"{self.name} has no batch {k} of rank {rank} in epoch {epoch}: there are {batches} batches "
                         f"for each of {ranks} ranks in each of {epochs} epochs, counted from 0")
-        return f"{self._directory}epoch_{epoch}/rank_{rank}/batch_{k}.csr"
+        name = f"batch_{k}" if last is None else f"batches_{k}-{last}"
+        return f"{self._directory}epoch_{epoch}/rank_{rank}/{name}.csr"
 
     def obs(self, column):
         """A column of obs for all rows of the collection: numbers, the codes of a categorical (-1: missing; see
@@ -328,13 +340,12 @@ class _Source:
         return f"<shufflefs.{type(self).__name__} {self.name}: {self.dataset['rows']} x {self.dataset['variables']}>"
 
 
-def _in_order(read, places, ahead, together=1):
-    """read(place) of each place, in order. Of every `together` places at once, at most `ahead` are begun before they are
-    asked for."""
+def _in_order(read, shares, ahead):
+    """What read(share) yields, of each share in order. At most `ahead` of them are read before they are asked for."""
     if ahead < 1:
-        yield from map(read, places)
+        for share in shares:
+            yield from read(share)
         return
-    shares = [places[first:first + together] for first in range(0, len(places), together)]
     lanes = []
     try:
         for first in range(min(ahead, len(shares))):
@@ -342,8 +353,6 @@ def _in_order(read, places, ahead, together=1):
         for number in range(len(shares)):
             yield from lanes[number % ahead].take()
     finally:
-        for lane in lanes:
-            lane.tell_to_end()
         for lane in lanes:
             lane.end()
 
@@ -373,9 +382,6 @@ class _Lane:
             finally:
                 del error                               # which refers to this frame
 
-    def tell_to_end(self):
-        self._wanted.put(False)
-
 
 def _work(read, shares, wanted, out):
     for share in shares:
@@ -383,9 +389,9 @@ def _work(read, shares, wanted, out):
             return
         results, error = [], None
         try:
-            for place in share:
-                results.append(read(place))
-        except BaseException as caught:                 # for who asks for that place
+            for result in read(share):
+                results.append(result)
+        except BaseException as caught:                 # for who asks for what could not be read
             error = caught
         out.put((results, error))
         del results, error                              # or they would stay until the next ones are there

@@ -39,10 +39,23 @@ static size_t header_bytes(size_t sections)
     return HEADER_WORDS * sizeof(int64_t) + sections * sizeof(struct section_entry);
 }
 
-static void write_words(sfs_file *file, const sfs_csr_header *header, size_t sections)
+/* A .csr as it is added to a file. */
+struct csr {
+    sfs_file *file;
+    const sfs_row_list *rows; /* owned by the file */
+    char *head;               /* in the file's */
+    size_t head_part;
+};
+
+static uint64_t begin_of(const struct csr *csr)
+{
+    return csr->file->parts[csr->head_part].offset;
+}
+
+static void write_words(const struct csr *csr, const sfs_csr_header *header, size_t sections)
 {
     int64_t words[HEADER_WORDS] = {0};
-    const sfs_row_list *rows = &file->rows;
+    const sfs_row_list *rows = csr->rows;
     memcpy(&words[0], magic, sizeof magic);
     words[1] = (int64_t)header_bytes(sections);
     words[2] = (int64_t)rows->count;
@@ -50,43 +63,44 @@ static void write_words(sfs_file *file, const sfs_csr_header *header, size_t sec
     words[4] = (int64_t)rows->nnz;
     words[5] = (int64_t)sections;
     for (int i = 0; i < SFS_CSR_ARRAYS; i++)
-        words[6 + i] = (int64_t)file->parts[1 + i].offset;
+        words[6 + i] =
+            (int64_t)(csr->file->parts[csr->head_part + 1 + (size_t)i].offset - begin_of(csr));
     words[10] = header->epoch;
     words[11] = header->rank;
     words[12] = header->batch;
     words[13] = (int64_t)header->seed;
     words[14] = (int64_t)header->repeated;
     words[15] = SFS_ORDER_VERSION;
-    memcpy(file->head, words, sizeof words);
+    memcpy(csr->head, words, sizeof words);
 }
 
-/* The entry of the last part that was added: that of section parts - 2, for the first part is the
- * header. */
-static void write_entry(sfs_file *file, const char *name, const char *suffix, uint64_t elements,
-                        uint32_t columns)
+/* The entry of the last part that was added. */
+static void write_entry(const struct csr *csr, const char *name, const char *suffix,
+                        uint64_t elements, uint32_t columns)
 {
-    size_t section = file->part_count - 2;
-    const sfs_part *part = &file->parts[file->part_count - 1];
-    struct section_entry entry = {
-        .offset = (int64_t)part->offset, .elements = (int64_t)elements, .columns = columns};
+    size_t last = csr->file->part_count - 1, section = last - csr->head_part - 1;
+    const sfs_part *part = &csr->file->parts[last];
+    struct section_entry entry = {.offset = (int64_t)(part->offset - begin_of(csr)),
+                                  .elements = (int64_t)elements,
+                                  .columns = columns};
     char typestr[SFS_TYPESTR];
     sfs_dtype_typestr(part->dtype, typestr);
     memcpy(entry.name, name, strlen(name));
     memcpy(entry.name + strlen(name), suffix, strlen(suffix));
     memcpy(entry.typestr, typestr, strnlen(typestr, sizeof entry.typestr));
-    memcpy((char *)file->head + header_bytes(section), &entry, sizeof entry);
+    memcpy(csr->head + header_bytes(section), &entry, sizeof entry);
 }
 
-static void add_column(sfs_file *file, const sfs_csr_column *added)
+static void add_column(const struct csr *csr, const sfs_csr_column *added)
 {
     const sfs_column *column = added->column;
-    uint64_t rows = file->rows.count;
-    sfs_column_add_rows(file, column, SFS_COLUMN_NPY, ALIGNMENT);
-    write_entry(file, added->name, "", rows * column->columns, column->columns);
+    uint64_t rows = csr->rows->count;
+    sfs_column_add(csr->file, csr->rows, column, SFS_COLUMN_NPY, ALIGNMENT);
+    write_entry(csr, added->name, "", rows * column->columns, column->columns);
     if (!column->nullable)
         return;
-    sfs_column_add_rows(file, column, SFS_COLUMN_MASK, ALIGNMENT);
-    write_entry(file, added->name, mask_suffix, rows, 1);
+    sfs_column_add(csr->file, csr->rows, column, SFS_COLUMN_MASK, ALIGNMENT);
+    write_entry(csr, added->name, mask_suffix, rows, 1);
 }
 
 static bool is_mask_of(const char *name, const sfs_csr_column *column)
@@ -130,52 +144,81 @@ sfs_status sfs_csr_check_columns(const sfs_csr_column *columns, size_t count, sf
     return 0;
 }
 
-/* Makes a file that owns rows, of so many sections, which begins with a head of so many bytes. */
-static sfs_status open_file(sfs_row_list *rows, size_t sections, size_t head_size, sfs_file **out,
-                            sfs_error *error)
+static void close_lists(sfs_row_list *lists, size_t count)
 {
-    sfs_status status = sfs_file_new(rows->collection, 1 + sections, head_size, out, error);
+    for (size_t i = 0; i < count; i++)
+        sfs_row_list_close(&lists[i]);
+}
+
+/* Makes a file that owns the lists, with room for so many parts and bytes of heads. */
+static sfs_status open_file(sfs_row_list *lists, size_t count, size_t part_room, size_t head_size,
+                            sfs_file **out, sfs_error *error)
+{
+    sfs_status status = sfs_file_new(lists->collection, part_room, head_size, out, error);
     if (status) {
-        sfs_row_list_close(rows);
+        close_lists(lists, count);
         return status;
     }
-    (*out)->rows = *rows;
-    *rows = (sfs_row_list){0};
-    sfs_file_add(*out, sfs_part_memory, head_size, 1)->memory = (*out)->head;
+    sfs_file *file = *out;
+    file->others = count > 1 ? malloc((count - 1) * sizeof *lists) : NULL;
+    if (count > 1 && !file->others) {
+        close_lists(lists, count);
+        sfs_file_close(file);
+        return sfs_fail_memory(error);
+    }
+    file->rows = lists[0];
+    file->other_count = count - 1;
+    for (size_t i = 1; i < count; i++)
+        file->others[i - 1] = lists[i];
     return 0;
 }
 
-sfs_status sfs_csr_open(sfs_row_list *rows, const sfs_csr_form *form, const sfs_csr_header *header,
-                        const sfs_csr_column *columns, size_t column_count, sfs_file **out,
-                        sfs_error *error)
+static void add_csr(sfs_file *file, const sfs_row_list *rows, char *head, size_t sections,
+                    const sfs_csr_layout *layout, const sfs_csr_header *header)
 {
-    size_t sections = SFS_CSR_ARRAYS + count_sections(columns, column_count);
-    sfs_status status = sfs_csr_check_columns(columns, column_count, error);
+    const struct csr csr = {file, rows, head, file->part_count};
+    sfs_file_add(file, sfs_part_memory, header_bytes(sections), ALIGNMENT)->memory = head;
+    for (sfs_csr_array array = 0; array < SFS_CSR_ARRAYS; array++) {
+        sfs_csr_add_array(file, rows, &layout->form, array, ALIGNMENT);
+        write_entry(&csr, sfs_csr_array_names[array], "",
+                    sfs_csr_array_count(array, rows->count, rows->nnz), 1);
+    }
+    for (size_t i = 0; i < layout->column_count; i++)
+        add_column(&csr, &layout->columns[i]);
+    write_words(&csr, header, sections);
+}
+
+sfs_status sfs_csr_run_open(sfs_row_list *lists, const sfs_csr_header *headers, size_t count,
+                            const sfs_csr_layout *layout, sfs_file **out, sfs_error *error)
+{
+    size_t sections = SFS_CSR_ARRAYS + count_sections(layout->columns, layout->column_count);
+    size_t head = header_bytes(sections);
+    sfs_status status = sfs_csr_check_columns(layout->columns, layout->column_count, error);
     if (status) {
-        sfs_row_list_close(rows);
+        close_lists(lists, count);
         return status;
     }
-    SFS_TRY(open_file(rows, sections, header_bytes(sections), out, error));
-    sfs_file *file = *out;
-    const sfs_row_list *list = &file->rows;
-    for (sfs_csr_array array = 0; array < SFS_CSR_ARRAYS; array++) {
-        sfs_csr_add_array(file, list, form, array, ALIGNMENT);
-        write_entry(file, sfs_csr_array_names[array], "",
-                    sfs_csr_array_count(array, list->count, list->nnz), 1);
-    }
-    for (size_t i = 0; i < column_count; i++)
-        add_column(file, &columns[i]);
-    write_words(file, header, sections);
+    SFS_TRY(open_file(lists, count, count * (1 + sections), count * head, out, error));
+    for (size_t i = 0; i < count; i++)
+        add_csr(*out, i ? &(*out)->others[i - 1] : &(*out)->rows, (char *)(*out)->head + i * head,
+                sections, layout, &headers[i]);
     return 0;
+}
+
+sfs_status sfs_csr_open(sfs_row_list *rows, const sfs_csr_layout *layout,
+                        const sfs_csr_header *header, sfs_file **out, sfs_error *error)
+{
+    return sfs_csr_run_open(rows, header, 1, layout, out, error);
 }
 
 sfs_status sfs_csr_array_open(sfs_row_list *rows, const sfs_csr_form *form, sfs_csr_array array,
                               sfs_file **out, sfs_error *error)
 {
-    SFS_TRY(open_file(rows, 1, SFS_NPY_HEADER, out, error));
+    SFS_TRY(open_file(rows, 1, 2, SFS_NPY_HEADER, out, error));
     const sfs_row_list *list = &(*out)->rows;
     sfs_npy_header(sfs_csr_array_dtype(form, array, list->nnz),
                    sfs_csr_array_count(array, list->count, list->nnz), 0, (*out)->head);
+    sfs_file_add(*out, sfs_part_memory, SFS_NPY_HEADER, 1)->memory = (*out)->head;
     sfs_csr_add_array(*out, list, form, array, 1);
     return 0;
 }

@@ -23,10 +23,23 @@ typedef struct sfs_csr_column {
  * what sfs_csr_open refuses, to be asked about once. */
 sfs_status sfs_csr_check_columns(const sfs_csr_column *columns, size_t count, sfs_error *error);
 
-/* Both take the list over, also on failure. The caller closes the file. ENOMEM; EINVAL as above. */
-sfs_status sfs_csr_open(sfs_row_list *rows, const sfs_csr_form *form, const sfs_csr_header *header,
-                        const sfs_csr_column *columns, size_t column_count, sfs_file **out,
-                        sfs_error *error);
+/* What is the same in all batches of a view. */
+typedef struct sfs_csr_layout {
+    sfs_csr_form form;
+    const sfs_csr_column *columns; /* borrowed */
+    size_t column_count;
+} sfs_csr_layout;
+
+/* All of these take the lists over, also on failure. The caller closes the file. ENOMEM; EINVAL as
+ * above. */
+sfs_status sfs_csr_open(sfs_row_list *rows, const sfs_csr_layout *layout,
+                        const sfs_csr_header *header, sfs_file **out, sfs_error *error);
+
+/* The .csr files of count >= 1 lists, one behind another: each begins at a multiple of 64 bytes.
+ * The arrays are the caller's. */
+sfs_status sfs_csr_run_open(sfs_row_list *lists, const sfs_csr_header *headers, size_t count,
+                            const sfs_csr_layout *layout, sfs_file **out, sfs_error *error);
+
 sfs_status sfs_csr_array_open(sfs_row_list *rows, const sfs_csr_form *form, sfs_csr_array array,
                               sfs_file **out, sfs_error *error);
 

@@ -33,9 +33,9 @@ void sfs_file_close(sfs_file *file)
     if (file->released)
         file->released(file->keeper, file->slot);
     sfs_row_list_close(&file->rows);
-    for (size_t i = 0; i < file->layer_count; i++)
-        sfs_row_list_close(&file->layers[i]);
-    free(file->layers);
+    for (size_t i = 0; i < file->other_count; i++)
+        sfs_row_list_close(&file->others[i]);
+    free(file->others);
     if (file->late)
         pthread_mutex_destroy(&file->late->lock);
     free(file->late);
@@ -57,8 +57,8 @@ bool sfs_file_is_decoded(const sfs_file *file)
 uint64_t sfs_file_memory(const sfs_file *file)
 {
     uint64_t size = sizeof *file + file->head_size + sfs_row_list_memory(&file->rows);
-    for (size_t i = 0; i < file->layer_count; i++)
-        size += sfs_row_list_memory(&file->layers[i]);
+    for (size_t i = 0; i < file->other_count; i++)
+        size += sfs_row_list_memory(&file->others[i]);
     return size;
 }
 

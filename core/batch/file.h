@@ -57,8 +57,8 @@ typedef struct sfs_late {
 struct sfs_file {
     const sfs_collection *collection; /* borrowed */
     sfs_row_list rows;                /* owned; count 0 where the file has no rows */
-    sfs_row_list *layers;             /* owned, and each: the same rows of other matrices */
-    size_t layer_count;
+    sfs_row_list *others; /* owned, and each: these rows of other matrices, or other batches */
+    size_t other_count;
     void *head; /* owned: header bytes ... */
     size_t head_size;
     sfs_late *late;  /* owned; NULL: nothing is */

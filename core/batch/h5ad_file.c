@@ -77,7 +77,7 @@ static sfs_status read_filled(const sfs_file *file, const sfs_part *part, uint64
 
 static const sfs_row_list *rows_of(const sfs_file *file, size_t matrix)
 {
-    return matrix ? &file->layers[matrix - 1] : &file->rows;
+    return matrix ? &file->others[matrix - 1] : &file->rows;
 }
 
 /* The part of an array that has elements. */
@@ -181,13 +181,13 @@ uint64_t sfs_h5ad_memory(const sfs_h5ad *h5ad)
 static sfs_status find_layers(const sfs_h5ad_plan *plan, sfs_file *file, sfs_error *error)
 {
     const sfs_row_list *rows = &file->rows;
-    file->layers = calloc(plan->matrix_count, sizeof *file->layers);
-    if (!file->layers)
+    file->others = calloc(plan->matrix_count, sizeof *file->others);
+    if (!file->others)
         return sfs_fail_memory(error);
     for (size_t i = 1; i < plan->matrix_count; i++) {
-        sfs_row_list *layer = &file->layers[i - 1];
+        sfs_row_list *layer = &file->others[i - 1];
         SFS_TRY(sfs_row_list_like(rows, plan->matrices[i], layer, error));
-        file->layer_count = i;
+        file->other_count = i;
     }
     return 0;
 }

@@ -4,6 +4,7 @@
 enum { VALUE_BITS = 46, KIND_BITS = 5, SLOT_BITS = 11, MARK_BIT = 62 };
 
 _Static_assert(SFS_SLOTS == 1 << SLOT_BITS, "slots fill their bits");
+_Static_assert(SFS_ADDRESS_KINDS <= 1 << KIND_BITS, "kinds fit their bits");
 
 static const uint64_t value_max = UINT64_C(1) << VALUE_BITS;
 
@@ -34,6 +35,11 @@ sfs_address_kind sfs_address_kind_of(sfs_node node)
     return (sfs_address_kind)(node >> VALUE_BITS & ((1U << KIND_BITS) - 1));
 }
 
+uint64_t sfs_address_batches(const sfs_address *address)
+{
+    return address->kind < SFS_ADDRESS_RUN ? 1 : 2 + (uint64_t)(address->kind - SFS_ADDRESS_RUN);
+}
+
 sfs_node sfs_address_pack(const sfs_bound_view *view, const sfs_address *address)
 {
     uint64_t value = address->kind == SFS_ADDRESS_FIXED ? address->fixed : address->epoch;
@@ -58,6 +64,8 @@ bool sfs_address_unpack(const sfs_bound_view *view, sfs_node node, sfs_address *
     if (out->kind > SFS_ADDRESS_RANK) {
         out->batch = value % view->steps;
         value /= view->steps;
+        if (out->batch + sfs_address_batches(out) > view->steps)
+            return false;
     }
     if (out->kind >= SFS_ADDRESS_RANK) {
         out->rank = value % view->deal.world_size;

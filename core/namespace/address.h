@@ -16,6 +16,9 @@
 
 enum { SFS_SLOTS = 1 << 11 };
 
+/* The most batches that one file has, one behind another. */
+enum { SFS_RUN_MAX = 16 };
+
 typedef enum sfs_address_kind {
     SFS_ADDRESS_FIXED, /* the place `fixed` in the list of names that every view has */
     SFS_ADDRESS_EPOCH,
@@ -28,22 +31,27 @@ typedef enum sfs_address_kind {
     SFS_ADDRESS_H5AD,
     SFS_ADDRESS_OBS_CSV,
     SFS_ADDRESS_BATCH_DIR,
-    SFS_ADDRESS_ARRAY, /* this one and the next: + sfs_csr_array */
-    SFS_ADDRESS_KINDS = SFS_ADDRESS_ARRAY + 4,
+    SFS_ADDRESS_ARRAY,                       /* this one and the next: + sfs_csr_array */
+    SFS_ADDRESS_RUN = SFS_ADDRESS_ARRAY + 4, /* of 2 batches; + 1 for each one more */
+    SFS_ADDRESS_KINDS = SFS_ADDRESS_RUN + SFS_RUN_MAX - 1,
 } sfs_address_kind;
 
 typedef struct sfs_address {
     unsigned slot;
     sfs_address_kind kind;
-    uint64_t fixed, epoch, rank, batch;
+    uint64_t fixed, epoch, rank, batch; /* of a run, the first batch */
 } sfs_address;
+
+/* The batches that a file of a kind has. */
+uint64_t sfs_address_batches(const sfs_address *address);
 
 /* Epochs below this have addresses: at most 2^31. */
 uint64_t sfs_address_epochs(const sfs_bound_view *view);
 
 bool sfs_address_is(sfs_node node);
 
-/* epoch < sfs_address_epochs, rank < world_size, batch < steps: as far as the kind has them. */
+/* epoch < sfs_address_epochs, rank < world_size, all batches < steps: as far as the kind has them.
+ */
 sfs_node sfs_address_pack(const sfs_bound_view *view, const sfs_address *address);
 
 unsigned sfs_address_slot(sfs_node node);

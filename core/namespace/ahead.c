@@ -50,12 +50,13 @@ static void ask_window(const sfs_collection *collection, struct windows *windows
     sfs_guard(&collection->files, ask_blocks, windows, NULL);
 }
 
-void sfs_ahead_windows(const sfs_collection *collection, const sfs_bound_view *view, uint64_t epoch,
-                       uint64_t step, bool first)
+void sfs_ahead_windows(const sfs_collection *collection, const sfs_bound_view *view,
+                       const sfs_address *address, bool first)
 {
-    sfs_order_spec spec = sfs_bound_view_order(view, epoch);
+    sfs_order_spec spec = sfs_bound_view_order(view, address->epoch);
     struct windows windows = {.view = view};
-    uint64_t rows = view->deal.world_size * view->deal.batch_size, begin = step * rows;
+    uint64_t step = view->deal.world_size * view->deal.batch_size;
+    uint64_t begin = address->batch * step, rows = sfs_address_batches(address) * step;
     if (!view->deal.n || sfs_order_open(&windows.order, &spec, NULL))
         return;
     uint64_t start = begin - begin % spec.window;

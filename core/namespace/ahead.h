@@ -4,13 +4,14 @@
 #ifndef SFS_NAMESPACE_AHEAD_H
 #define SFS_NAMESPACE_AHEAD_H
 
-#include "namespace/bind.h"
+#include "namespace/address.h"
 
-/* Asks for the blocks that stand, in the next window, where the rows of a step do in theirs (all
- * ranks' share of it, as the rows of each are scattered over all blocks); `first`: and for all of
- * the window that the step begins in. For SFS_ORDER_BLOCK. */
-void sfs_ahead_windows(const sfs_collection *collection, const sfs_bound_view *view, uint64_t epoch,
-                       uint64_t step, bool first);
+/* Asks for the blocks that stand, in the next window, where the rows of a file's steps do in theirs
+ * (all ranks' share of it, as the rows of each are scattered over all blocks); `first`: and for all
+ * of the window that the first step begins in. For SFS_ORDER_BLOCK, and the file of a batch or a
+ * run of them. */
+void sfs_ahead_windows(const sfs_collection *collection, const sfs_bound_view *view,
+                       const sfs_address *address, bool first);
 
 /* Reads bytes [from, from + length) of the files that have a matrix's rows, one behind the other,
  * into memory. False where there are no more. */

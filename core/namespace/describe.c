@@ -118,7 +118,7 @@ char *sfs_describe_dataset(const sfs_collection *collection, const sfs_bound_vie
             json_array_append_new(layers, json_string(sfs_layer_name(matrix->name)));
     }
     json_t *root = json_pack(
-        "{s:s, s:i, s:I, s:I, s:I, s:I, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I}",
+        "{s:s, s:i, s:I, s:I, s:I, s:I, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:i}",
         "format", "shufflefs", "version", SFS_FORMAT_VERSION, "generation",
         (json_int_t)collection->generation, "rows", (json_int_t)collection->rows, "variables",
         (json_int_t)view->columns, "nnz", (json_int_t)(view->matrix ? view->matrix->nnz : 0),
@@ -126,7 +126,7 @@ char *sfs_describe_dataset(const sfs_collection *collection, const sfs_bound_vie
         describe_table(&collection->obs), "var", describe_table(&collection->var), "obsm",
         describe_obsm(&collection->obsm), "views", describe_views(collection), "view",
         describe_keys(&view->view), "batches_per_rank", (json_int_t)view->steps, "epoch_limit",
-        (json_int_t)sfs_address_epochs(view));
+        (json_int_t)sfs_address_epochs(view), "batches_together", SFS_RUN_MAX);
     if (root && collection->has_raw_var)
         json_object_set_new(root, "raw_var", describe_table(&collection->raw_var));
     return dump(root);
@@ -184,13 +184,17 @@ static void describe_batches(FILE *out, const sfs_bound_view *view)
         "with anndata.read_h5ad, and batch_K.obs.csv has the rows of obs.\n"
         "(Beyond 2^31 non-zeros in a batch, indptr is int64, and indices are where they are "
         "int32.)\n"
+        "epoch_E/rank_R/batches_A-B.csr is batches A to B, at most %d, one behind another, each "
+        "from "
+        "a\n"
+        "multiple of 64 bytes on: one file to open instead of many small ones.\n"
         "rows/7.csr, rows/100-199.csr, rows/5,3,3.csr are rows by number, in the order asked.\n"
         "@batch_size=64,where=COLUMN=='VALUE'/ is another view of the same data, with rows, genes "
         "and\n"
         "batches as its keys say; .shufflefs/explain/@... tells why there is no such view.\n"
         "epoch_E/where/ROW says which batch has a row, epoch_E/quality.json how well it is "
         "shuffled.\n",
-        index_typestr, typestr);
+        index_typestr, typestr, SFS_RUN_MAX);
 }
 
 char *sfs_describe_readme(const sfs_collection *collection, const sfs_bound_view *view)

@@ -16,18 +16,19 @@
 #include "namespace/view_name.h"
 
 /* A batch's rows are dealt from its address. */
-static sfs_status deal_rows(const sfs_tree *tree, const sfs_place *place, const sfs_matrix *matrix,
-                            sfs_row_list *out, uint64_t *repeated, sfs_error *error)
+static sfs_status deal_rows(const sfs_tree *tree, const sfs_place *place, uint64_t batch,
+                            const sfs_matrix *matrix, sfs_row_list *out, uint64_t *repeated,
+                            sfs_error *error)
 {
     const sfs_bound_view *view = place->view;
     const sfs_address *address = &place->address;
     const sfs_epoch epoch = {.rows = &view->rows,
                              .draw = view->draws ? &view->draw : NULL,
                              .order = sfs_bound_view_order(view, address->epoch)};
-    sfs_deal_run run = sfs_deal_batch(&view->deal, address->rank, address->batch);
+    sfs_deal_run run = sfs_deal_batch(&view->deal, address->rank, batch);
     *repeated = run.repeated;
     return sfs_row_list_deal(tree->collection, matrix, &epoch, run,
-                             address->batch * view->deal.world_size + address->rank, out, error);
+                             batch * view->deal.world_size + address->rank, out, error);
 }
 
 /* The genes of a view, of a matrix that has the same columns as the view's; NULL: all. */
@@ -49,42 +50,73 @@ static sfs_status make_h5ad(const sfs_tree *tree, const sfs_bound_view *view, sf
     return status;
 }
 
-static sfs_status make_chosen(const sfs_tree *tree, const sfs_place *place, sfs_row_list *rows,
-                              uint64_t repeated, sfs_file **out, sfs_error *error)
+/* The same, of the view's own matrix and with its genes. */
+static sfs_status choose_rows(const sfs_tree *tree, const sfs_place *place, uint64_t batch,
+                              sfs_row_list *out, uint64_t *repeated, sfs_error *error)
 {
     const sfs_bound_view *view = place->view;
+    SFS_TRY(deal_rows(tree, place, batch, view->matrix, out, repeated, error));
+    return view->genes_chosen ? sfs_row_list_choose(out, &view->genes, error) : 0;
+}
+
+static sfs_csr_layout layout_of(const sfs_bound_view *view)
+{
+    return (sfs_csr_layout){view->form, view->carried.columns, view->carried.count};
+}
+
+/* One .csr, or as many as the address has batches. */
+static sfs_status make_csr(const sfs_tree *tree, const sfs_place *place, sfs_file **out,
+                           sfs_error *error)
+{
     const sfs_address *address = &place->address;
-    sfs_csr_header header = {.epoch = (int64_t)address->epoch,
-                             .rank = (int64_t)address->rank,
-                             .batch = (int64_t)address->batch,
-                             .seed = view->view.seed,
-                             .repeated = repeated};
-    if (view->genes_chosen)
-        SFS_TRY(sfs_row_list_choose(rows, &view->genes, error));
-    if (address->kind == SFS_ADDRESS_CSR)
-        return sfs_csr_open(rows, &view->form, &header, view->carried.columns, view->carried.count,
-                            out, error);
-    if (address->kind == SFS_ADDRESS_H5AD)
-        return make_h5ad(tree, view, rows, out, error);
-    if (address->kind == SFS_ADDRESS_NPZ)
-        return sfs_npz_open(rows, &view->form, out, error);
-    return sfs_csr_array_open(rows, &view->form, (sfs_csr_array)(address->kind - SFS_ADDRESS_ARRAY),
-                              out, error);
+    const sfs_csr_layout layout = layout_of(place->view);
+    sfs_row_list lists[SFS_RUN_MAX];
+    sfs_csr_header headers[SFS_RUN_MAX];
+    uint64_t count = sfs_address_batches(address);
+    for (uint64_t i = 0; i < count; i++) {
+        headers[i] = (sfs_csr_header){.epoch = (int64_t)address->epoch,
+                                      .rank = (int64_t)address->rank,
+                                      .batch = (int64_t)(address->batch + i),
+                                      .seed = place->view->view.seed};
+        sfs_status status =
+            choose_rows(tree, place, address->batch + i, &lists[i], &headers[i].repeated, error);
+        if (!status)
+            continue;
+        while (i)
+            sfs_row_list_close(&lists[--i]);
+        return status;
+    }
+    return sfs_csr_run_open(lists, headers, count, &layout, out, error);
+}
+
+static sfs_status make_dense(const sfs_bound_view *view, sfs_row_list *rows, sfs_file **out,
+                             sfs_error *error)
+{
+    return sfs_dense_open(rows, view->genes_chosen ? &view->genes : NULL, &view->form, out, error);
 }
 
 static sfs_status make_batch(const sfs_tree *tree, const sfs_place *place, sfs_file **out,
                              sfs_error *error)
 {
     const sfs_bound_view *view = place->view;
+    const sfs_address *address = &place->address;
     sfs_row_list rows;
     uint64_t repeated;
-    SFS_TRY(deal_rows(tree, place, view->matrix, &rows, &repeated, error));
-    if (place->address.kind == SFS_ADDRESS_OBS_CSV)
-        return sfs_csv_rows_file_open(&rows, &tree->collection->obs, out, error);
-    if (place->address.kind == SFS_ADDRESS_NPY)
-        return sfs_dense_open(&rows, view->genes_chosen ? &view->genes : NULL, &view->form, out,
-                              error);
-    return make_chosen(tree, place, &rows, repeated, out, error);
+    if (address->kind == SFS_ADDRESS_CSR || address->kind >= SFS_ADDRESS_RUN)
+        return make_csr(tree, place, out, error);
+    if (address->kind == SFS_ADDRESS_OBS_CSV || address->kind == SFS_ADDRESS_NPY) {
+        SFS_TRY(deal_rows(tree, place, address->batch, view->matrix, &rows, &repeated, error));
+        return address->kind == SFS_ADDRESS_NPY
+                   ? make_dense(view, &rows, out, error)
+                   : sfs_csv_rows_file_open(&rows, &tree->collection->obs, out, error);
+    }
+    SFS_TRY(choose_rows(tree, place, address->batch, &rows, &repeated, error));
+    if (address->kind == SFS_ADDRESS_H5AD)
+        return make_h5ad(tree, view, &rows, out, error);
+    if (address->kind == SFS_ADDRESS_NPZ)
+        return sfs_npz_open(&rows, &view->form, out, error);
+    return sfs_csr_array_open(&rows, &view->form,
+                              (sfs_csr_array)(address->kind - SFS_ADDRESS_ARRAY), out, error);
 }
 
 static sfs_status make_address(const sfs_tree *tree, const sfs_place *place, sfs_file **out,
@@ -106,8 +138,8 @@ static sfs_status make_rows(const sfs_tree *tree, const sfs_place *place, sfs_fi
     SFS_TRY(sfs_rows_name_list(place->text, tree->collection, view->matrix, &rows, error));
     if (view->genes_chosen)
         SFS_TRY(sfs_row_list_choose(&rows, &view->genes, error));
-    return sfs_csr_open(&rows, &view->form, &header, view->carried.columns, view->carried.count,
-                        out, error);
+    const sfs_csr_layout layout = layout_of(view);
+    return sfs_csr_open(&rows, &layout, &header, out, error);
 }
 
 /* Whether the view leaves all rows where they are. */
@@ -282,8 +314,8 @@ static sfs_status make_in_batch(const sfs_tree *tree, const sfs_place *place, sf
     uint64_t repeated;
     if (sfs_fixed_is_directory(fixed))
         return sfs_fail(error, -EISDIR, "expected a file, found a directory");
-    SFS_TRY(deal_rows(tree, place, fixed->matrix ? fixed->matrix : view->matrix, &rows, &repeated,
-                      error));
+    SFS_TRY(deal_rows(tree, place, place->address.batch,
+                      fixed->matrix ? fixed->matrix : view->matrix, &rows, &repeated, error));
     if (!fixed->matrix)
         return sfs_column_rows_file_open(&rows, fixed->column, fixed->form, out, error);
     const sfs_gene_set *genes = genes_for(view, fixed->matrix);

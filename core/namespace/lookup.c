@@ -18,6 +18,8 @@ static const struct {
                    {".npy", SFS_ADDRESS_NPY},         {".h5ad", SFS_ADDRESS_H5AD},
                    {".obs.csv", SFS_ADDRESS_OBS_CSV}, {"", SFS_ADDRESS_BATCH_DIR}};
 
+static const char run_prefix[] = "batches_";
+
 static sfs_status take_text(sfs_tree *tree, sfs_name_kind kind, const char *name, sfs_node *out,
                             sfs_error *error)
 {
@@ -152,6 +154,22 @@ static bool lookup_in_epoch(const sfs_bound_view *view, const char *name, sfs_ad
     return true;
 }
 
+/* batches_A-B.csr: the files of batches A to B, one behind another. */
+static bool lookup_run(const sfs_bound_view *view, const char *name, sfs_address *address)
+{
+    uint64_t last;
+    size_t length = strlen(run_prefix);
+    if (strncmp(name, run_prefix, length) != 0)
+        return false;
+    name += length;
+    if (!sfs_number_take(&name, &address->batch) || *name++ != '-' ||
+        !sfs_number_take(&name, &last) || strcmp(name, ".csr") != 0 || last <= address->batch ||
+        last >= view->steps || last - address->batch >= SFS_RUN_MAX)
+        return false;
+    address->kind = SFS_ADDRESS_RUN + (sfs_address_kind)(last - address->batch - 1);
+    return true;
+}
+
 static bool lookup_in_rank(const sfs_bound_view *view, const char *name, sfs_address *address)
 {
     for (size_t i = 0; i < sizeof batch_names / sizeof *batch_names; i++) {
@@ -160,7 +178,7 @@ static bool lookup_in_rank(const sfs_bound_view *view, const char *name, sfs_add
             return address->batch < view->steps;
         }
     }
-    return false;
+    return lookup_run(view, name, address);
 }
 
 static sfs_status lookup_where(sfs_tree *tree, const sfs_place *parent, const char *name,

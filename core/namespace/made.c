@@ -46,9 +46,17 @@ static sfs_file *swap(sfs_made *made, sfs_node node, sfs_file *file, bool any)
     return found;
 }
 
+static uint64_t count_rows(const sfs_file *file)
+{
+    uint64_t rows = file->rows.count;
+    for (size_t i = 0; i < file->other_count; i++)
+        rows += file->others[i].count;
+    return rows;
+}
+
 void sfs_made_keep(sfs_made *made, sfs_node node, sfs_file *file)
 {
-    if (file->rows.count > SFS_MADE_MAX_ROWS)
+    if (count_rows(file) > SFS_MADE_MAX_ROWS)
         sfs_file_close(file);
     else
         sfs_file_close(swap(made, node, file, true));

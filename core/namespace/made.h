@@ -11,7 +11,7 @@
 
 enum { SFS_MADE_SLOTS = 64 };
 
-/* Larger lists of rows are not kept: this bounds what all slots hold together to 25 MB. */
+/* Files of more are not kept: this bounds what all slots hold together to 25 MB. */
 enum { SFS_MADE_MAX_ROWS = 16384 };
 
 typedef struct sfs_made {

@@ -275,8 +275,9 @@ bool sfs_batch_of(sfs_tree *tree, sfs_node node, sfs_batch *out)
     sfs_place place;
     if (!open_batch(tree, node, &place))
         return false;
-    out->number = place.address.batch;
-    place.address.batch = 0;
+    uint64_t batches = sfs_address_batches(&place.address);
+    out->number = place.address.batch / batches;
+    place.address.batch %= batches;
     out->stream = sfs_address_pack(place.view, &place.address);
     sfs_place_close(tree, &place);
     return true;
@@ -287,8 +288,10 @@ bool sfs_batch_node(sfs_tree *tree, const sfs_batch *batch, sfs_node *out)
     sfs_place place;
     if (!open_batch(tree, batch->stream, &place))
         return false;
-    bool found = batch->number < place.view->steps;
-    place.address.batch = batch->number;
+    uint64_t batches = sfs_address_batches(&place.address);
+    bool found = batch->number < place.view->steps / batches;
+    place.address.batch += batch->number * batches;
+    found = found && place.address.batch + batches <= place.view->steps;
     if (found)
         *out = sfs_address_pack(place.view, &place.address);
     sfs_place_close(tree, &place);
@@ -316,8 +319,7 @@ void sfs_batch_will_need(sfs_tree *tree, sfs_node node, const sfs_file *file, ui
         return;
     }
     if (is_first_to_ask(tree, &place.address) || first)
-        sfs_ahead_windows(tree->collection, place.view, place.address.epoch, place.address.batch,
-                          first);
+        sfs_ahead_windows(tree->collection, place.view, &place.address, first);
     sfs_place_close(tree, &place);
 }
 

@@ -165,7 +165,7 @@ SFS_API sfs_status sfs_file_read_segments(const sfs_file *file, sfs_reader *read
 /** Which batch a file is of. */
 typedef struct sfs_batch {
     uint64_t stream; /**< the same for files of one kind of one epoch's rank */
-    uint64_t number;
+    uint64_t number; /**< of the file in its stream: of `batches_A-B.csr`, A / (B - A + 1) */
 } sfs_batch;
 
 /** False where node is no batch's file. */

@@ -213,27 +213,35 @@ def test_any_point_to_resume_from(client, expected):
 def test_reading_ahead_is_bounded():
     begun = []
 
-    def read(place):
-        begun.append(place)
-        return place
+    def read(share):
+        for place in share:
+            begun.append(place)
+            yield place
     for ahead, together in itertools.product(range(4), (1, 2, 7, 60)):
         begun.clear()
-        for number, place in enumerate(shufflefs._in_order(read, range(50), ahead, together)):
+        for number, place in enumerate(shufflefs._in_order(read, shares(50, together), ahead)):
             assert place == number and len(begun) <= number + (ahead + 1) * together
         assert sorted(begun) == list(range(50))
+
+
+def shares(count, together):
+    return [range(count)[at:at + together] for at in range(0, count, together)]
 
 
 def test_reading_ahead_ends_early():
     """A consumer that stops leaves no thread; an error comes at its place and not before."""
     before = threading.active_count()
-    batches = shufflefs._in_order(lambda place: 1 // (5 - place), range(9), 3)
+
+    def read(share):
+        return (1 // (5 - place) for place in share)
+    batches = shufflefs._in_order(read, shares(9, 1), 3)
     assert [next(batches) for _ in range(3)] == [1 // 5, 1 // 4, 1 // 3]
     batches.close()
     assert threading.active_count() == before
     for together in (1, 2, 3, 9):
         found = []
         with pytest.raises(ZeroDivisionError):
-            for each in shufflefs._in_order(lambda place: 1 // (5 - place), range(9), 3, together):
+            for each in shufflefs._in_order(read, shares(9, together), 3):
                 found.append(each)
         assert len(found) == 5 and threading.active_count() == before
 
@@ -241,13 +249,40 @@ def test_reading_ahead_ends_early():
 LARGE = "synthetic:rows=5000,vars=2000,density=0.5,seed=1"              # a row is 8 kB
 
 
-def test_small_batches_are_handed_over_together(convert, open_collection, monkeypatch):
+def test_small_batches_are_read_together(convert, open_collection, monkeypatch):
     collection, found = convert(LARGE), {}
     in_order = shufflefs._in_order
-    for size in (1, 64, 100, 4000):
-        monkeypatch.setattr(shufflefs, "_in_order", lambda *arguments, size=size: found.update({size: arguments[3]}) or in_order(*arguments))
+    for size in (1, 64, 300, 700, 4000):
+        monkeypatch.setattr(shufflefs, "_in_order",
+                            lambda read, shares, ahead, size=size: found.update({size: len(shares[0])}) or in_order(read, shares, ahead))
         next(open_collection(collection, batch_size=size).batches(0, 0))
-    assert found == {1: shufflefs.MOST_TOGETHER, 64: 4, 100: 2, 4000: 1}
+    assert found == {1: 16, 64: 16, 300: 7, 700: 3, 4000: 1}
+
+
+def test_neighbours_are_read_as_one_file(client, expected, monkeypatch):
+    paths, real = [], client._read
+    monkeypatch.setattr(client, "_read", lambda path: paths.append(path) or real(path))
+    found = [bytes(batch._bytes) for batch in client.batches(1, 0, 3)]
+    assert found == [expected[1, 0, k] for k in range(3, 8)] and paths == ["epoch_1/rank_0/batches_3-7.csr"]
+    paths.clear()
+    assert [batch.number for batch in client.batches(0, 1, 0, 3)] == [0, 3, 6]
+    assert paths == [f"epoch_0/rank_1/batch_{k}.csr" for k in (0, 3, 6)], "neighbours alone"
+
+
+def test_an_error_comes_at_its_batch(client, expected, monkeypatch):
+    """Of batches that are read together, those before the one that cannot be read are there."""
+    real = client._read
+
+    def read(path):
+        if "batches" in path or "batch_5." in path:
+            raise shufflefs.Error(f"{path} cannot be read")
+        return real(path)
+    monkeypatch.setattr(client, "_read", read)
+    found = []
+    with pytest.raises(shufflefs.Error, match="batch_5.csr"):
+        for batch in client.batches(0, 0):
+            found.append(bytes(batch._bytes))
+    assert found == [expected[0, 0, k] for k in range(5)]
 
 
 def test_an_iterator_that_is_left_behind(convert, open_collection):
@@ -320,8 +355,7 @@ def test_memory_is_used_again(client, monkeypatch):
     for epoch in range(10):
         for batch in client.batches(epoch, 0, ahead=2):
             pass
-    most = 3 * shufflefs.MOST_TOGETHER + 2
-    assert len(mapped) <= 2 * most, "two lengths of batches, of each two shares ahead, one in use, one before it and one to spare"
+    assert len(mapped) <= 5, "two shares ahead, one in use, one before it and one to spare"
     del batch
     for free in buffers._free.values():
         assert 0 < len(free) <= buffers.KEPT

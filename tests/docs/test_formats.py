@@ -199,6 +199,17 @@ def test_the_reader_in_the_document(convert, tmp_path):
     assert int.from_bytes(blob[8:16], "little") == 640, "the document says that the header has 640 bytes"
 
 
+def test_the_splitter_in_the_document(convert, tmp_path):
+    """And the one beside it takes a file of several batches apart."""
+    path, view = convert(SYNTHETIC), {"batch_size": 4, "world_size": 23, "tail": "keep"}
+    code, = (block.text for block in document.blocks("docs/batch-format.md") if "def split_run" in block.text)
+    names = {}
+    exec(code, names)
+    (tmp_path / "run.csr").write_bytes(harness.cat(path, "epoch_1/rank_22/batches_0-1.csr", **view))
+    expected = [harness.cat(path, f"epoch_1/rank_22/batch_{k}.csr", **view) for k in range(2)]
+    assert [each.tobytes() for each in names["split_run"](tmp_path / "run.csr")] == expected
+
+
 # --- what collection-format.md says of collection.json -------------------------------------------------------------
 
 def members(value, inside=""):

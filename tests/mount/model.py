@@ -163,6 +163,14 @@ def value_text(value):
     return "%.*g" % ({8: 17, 4: 9, 2: 5}[value.dtype.itemsize], value)
 
 
+def run(files):
+    """The bytes of a file that has these, one behind another, each from the next multiple of 64 on."""
+    blob = bytearray()
+    for each in files:
+        blob += bytes(-len(blob) % 64) + each
+    return bytes(blob)
+
+
 def epoch_files(matrix, view, epoch, folder=True):
     """path -> bytes of every batch file of an epoch."""
     return {f"epoch_{epoch}/rank_{rank}/{name}": blob for rank, batch, rows in view.batches(matrix.n_rows, epoch)

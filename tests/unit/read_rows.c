@@ -44,11 +44,12 @@ static sfs_status open_csr(sfs_row_list *rows, const char *table, const sfs_colu
                            sfs_file **out, sfs_error *error)
 {
     char name[512];
-    const sfs_csr_form form = {.values = rows->matrix->dtype, .indices = {'i', 4}};
     const sfs_csr_header header = {-1, -1, -1, 0, 0};
     const sfs_csr_column columns[] = {{name, column}, {"obs/again", column}};
     snprintf(name, sizeof name, "%s/%s", table, column->name);
-    return sfs_csr_open(rows, &form, &header, columns, column->matrix ? 1 : 2, out, error);
+    const sfs_csr_layout layout = {
+        {.values = rows->matrix->dtype, .indices = {'i', 4}}, columns, column->matrix ? 1 : 2};
+    return sfs_csr_open(rows, &layout, &header, out, error);
 }
 
 static sfs_status open_file(const sfs_collection *collection, const char *kind, const char *table,

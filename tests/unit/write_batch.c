@@ -133,7 +133,7 @@ static sfs_file *open_file(const char *format, sfs_row_list *rows, const sfs_gen
     if (!strcmp(format, "npz"))
         require(sfs_npz_open(rows, form, &file, &error));
     else if (!strcmp(format, "csr"))
-        require(sfs_csr_open(rows, form, &header, NULL, 0, &file, &error));
+        require(sfs_csr_open(rows, &(sfs_csr_layout){.form = *form}, &header, &file, &error));
     for (sfs_csr_array array = 0; array < SFS_CSR_ARRAYS && !file; array++)
         if (!strcmp(format, sfs_csr_array_names[array]))
             require(sfs_csr_array_open(rows, form, array, &file, &error));
