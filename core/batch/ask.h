@@ -8,8 +8,9 @@
 #include "batch/row_list.h"
 #include "codec/codec.h"
 
-/* The share of a sample of the list's rows [first, end) that is not in memory. Reads no maps beyond
- * what places of rows take; the caller holds a guard, here and below. */
+/* The share of a sample of the list's rows [first, end) that is not in memory. Asked again, it may
+ * say 0: the kernel begins to read what it is asked about. Reads no maps beyond what places of rows
+ * take; the caller holds a guard, here and below. */
 double sfs_ask_cold_share(const sfs_row_list *list, uint64_t first, uint64_t end);
 
 /* Asks the processor for a row that is read next, if there is such a row. Reads no map beyond what
@@ -25,6 +26,9 @@ void sfs_ask_array(const sfs_row_list *list, uint64_t row, sfs_row_array array,
 
 /* Asks for one array of the list's rows [first, end). */
 void sfs_ask_rows(const sfs_row_list *list, sfs_row_array array, uint64_t first, uint64_t end);
+
+/* Asks for both arrays of the list's rows [first, end), where some are not in memory. */
+void sfs_ask_cold(const sfs_row_list *list, uint64_t first, uint64_t end);
 
 /* Asks for both arrays of rows [first, first + count) of a matrix: neighbours in its files. */
 void sfs_ask_run(const sfs_matrix *matrix, uint64_t first, uint64_t count);

@@ -184,7 +184,8 @@ static bool rows_of(const sfs_row_list *rows, const sfs_part *part, uint64_t ski
     return true;
 }
 
-/* Only where some are not in memory: asking takes as long as reading what is. */
+/* Only where some are not in memory: asking takes as long as reading what is. That is found out
+ * once for both arrays. */
 static void ask_nonzeros(const sfs_part *part, sfs_row_array array, uint64_t skip, uint64_t length,
                          sfs_asked *asked)
 {
@@ -195,13 +196,14 @@ static void ask_nonzeros(const sfs_part *part, sfs_row_array array, uint64_t ski
     bool known = rows == asked->rows && first >= asked->first && end <= asked->end;
     if (known && sfs_codec_of(rows->matrix)->one_extent)
         return;
-    if (sfs_ask_cold_share(rows, first, end) > 0) {
-        sfs_ask_rows(rows, array, first, end);
-        /* Which values are chosen, the indices tell. */
-        if (rows->stored && array == SFS_ROW_VALUES && !sfs_codec_of(rows->matrix)->one_extent)
-            sfs_ask_rows(rows, SFS_ROW_INDICES, first, end);
-    }
-    *asked = (sfs_asked){rows, first, end};
+    if (!known)
+        *asked = (sfs_asked){rows, first, end, sfs_ask_cold_share(rows, first, end) > 0};
+    if (!asked->cold)
+        return;
+    sfs_ask_rows(rows, array, first, end);
+    /* Which values are chosen, the indices tell. */
+    if (rows->stored && array == SFS_ROW_VALUES && !sfs_codec_of(rows->matrix)->one_extent)
+        sfs_ask_rows(rows, SFS_ROW_INDICES, first, end);
 }
 
 static void ask_indices(const sfs_file *file, const sfs_part *part, uint64_t skip, uint64_t length,

@@ -139,12 +139,8 @@ static void ask_rows(const sfs_file *file, const sfs_part *part, uint64_t skip, 
     uint64_t width = sfs_row_list_columns(rows) * part->dtype.size;
     uint64_t first = skip / width, end = (skip + length - 1) / width + 1;
     (void)file;
-    if (sfs_ask_cold_share(rows, first, end) > 0) {
-        sfs_ask_rows(rows, SFS_ROW_INDICES, first, end);
-        if (!sfs_codec_of(rows->matrix)->one_extent)
-            sfs_ask_rows(rows, SFS_ROW_VALUES, first, end);
-    }
-    *asked = (sfs_asked){rows, first, end};
+    (void)asked;
+    sfs_ask_cold(rows, first, end);
 }
 
 struct measuring {

@@ -18,10 +18,11 @@ typedef sfs_status sfs_part_read(const sfs_file *file, const sfs_part *part, uin
                                  uint64_t length, sfs_sink *sink, sfs_error *error);
 
 /* Asks the kernel for what bytes [skip, skip + length) of the part are made of; `asked` tells which
- * rows of the file were asked for already, and is kept up. The caller holds a guard. */
+ * rows of the file were looked at already, and is kept up. The caller holds a guard. */
 typedef struct sfs_asked {
     const sfs_row_list *rows; /* rows [first, end) of this list */
     uint64_t first, end;
+    bool cold; /* some of them were not in memory before they were asked for */
 } sfs_asked;
 
 typedef void sfs_part_ask(const sfs_file *file, const sfs_part *part, uint64_t skip,

@@ -153,11 +153,8 @@ static sfs_status sum_row(struct summing *summing, const sfs_row_place *place, s
 static void ask_window(const sfs_row_list *rows, uint64_t first)
 {
     uint64_t end = first + WINDOW_ROWS < rows->count ? first + WINDOW_ROWS : rows->count;
-    if (first >= end || !(sfs_ask_cold_share(rows, first, end) > 0))
-        return;
-    sfs_ask_rows(rows, SFS_ROW_INDICES, first, end);
-    if (!sfs_codec_of(rows->matrix)->one_extent)
-        sfs_ask_rows(rows, SFS_ROW_VALUES, first, end);
+    if (first < end)
+        sfs_ask_cold(rows, first, end);
 }
 
 static sfs_status sum_rows(void *context, sfs_error *error)

@@ -161,15 +161,6 @@ struct choosing {
     void *scratch;
 };
 
-static void ask_all(const sfs_row_list *list)
-{
-    if (!(sfs_ask_cold_share(list, 0, list->count) > 0))
-        return;
-    sfs_ask_rows(list, SFS_ROW_INDICES, 0, list->count);
-    if (!sfs_codec_of(list->matrix)->one_extent)
-        sfs_ask_rows(list, SFS_ROW_VALUES, 0, list->count);
-}
-
 /* Counts what is chosen of each row; indptr is filled as int64. */
 static sfs_status count_chosen(void *context, sfs_error *error)
 {
@@ -180,7 +171,7 @@ static sfs_status count_chosen(void *context, sfs_error *error)
     int64_t *indptr = list->indptr;
     sfs_shards_read read = {0};
     uint64_t starts_to = 0;
-    ask_all(list);
+    sfs_ask_cold(list, 0, list->count);
     indptr[0] = 0;
     for (uint64_t i = 0; i < list->count; i++) {
         sfs_row_place place;
