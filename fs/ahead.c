@@ -45,7 +45,8 @@ struct job {
     sfs_node node;
     uint32_t piece; /* to be decoded; of a job that asks, none */
     bool decode;
-    bool first; /* of a sequence, and so the one that asks for a whole window */
+    bool opened; /* by a reader: asks again, if somebody asked before */
+    bool first;  /* of a sequence, and so the one that asks for a whole window */
 };
 
 struct queue {
@@ -96,21 +97,37 @@ static void sweep(sfs_ahead *ahead)
         atomic_store(&ahead->swept, 0);
 }
 
-/* Asks for what a file needs, unless somebody did; `first`: and for what its window does. Of a
- * collection that memory holds, all rows are needed sooner or later: where some are missing, they
- * are read from the first to the last, which no disk minds, once a sequence was seen; and not one
- * by one, as that would keep them out of huge pages. */
-static void ask_for(sfs_ahead *ahead, sfs_node node, sfs_held *held, bool first, bool in_sequence)
+/* A file that a reader opened alone, in no sequence. */
+static void ask_for_one(sfs_ahead *ahead, sfs_held *held)
+{
+    bool fits = sfs_collection_fits_in_memory(ahead->collection);
+    if (sfs_held_take_asking(ahead->batches, held) && !fits)
+        sfs_file_will_need(sfs_held_file(held), 0, SFS_HELD_ASK);
+}
+
+/* Asks for what a file in a sequence needs. Where memory is full, the kernel leaves out a row in
+ * ten or twenty of those that it is asked for. Their page faults would come one after another, each
+ * behind all that was asked for meanwhile: so a file is asked for again when it is opened. */
+static void ask_for_rows(sfs_ahead *ahead, const struct job *job, sfs_held *held)
 {
     const sfs_file *file = sfs_held_file(held);
-    bool fits = sfs_collection_fits_in_memory(ahead->collection);
-    if (!sfs_held_take_asking(ahead->batches, held) && !first)
-        return;
-    if (!fits && in_sequence)
-        sfs_batch_will_need(ahead->tree, node, file, SFS_HELD_ASK, first);
-    else if (!fits)
-        sfs_file_will_need(file, 0, SFS_HELD_ASK);
-    else if (in_sequence && sfs_file_cold_share(file) > mostly_cold)
+    if (sfs_held_take_asking(ahead->batches, held) || job->first) {
+        if (sfs_batch_will_need(ahead->tree, job->node, file, SFS_HELD_ASK, job->first))
+            sfs_held_note_cold(ahead->batches, held);
+    } else if (job->opened && sfs_held_was_cold(ahead->batches, held)) {
+        sfs_file_will_need_again(file, 0, SFS_HELD_ASK);
+    }
+}
+
+/* Of a collection that memory holds, all rows are needed sooner or later: where some are missing,
+ * they are read from the first to the last, which no disk minds; and not one by one, as that would
+ * keep them out of huge pages. */
+static void ask_for(sfs_ahead *ahead, const struct job *job, sfs_held *held)
+{
+    if (!sfs_collection_fits_in_memory(ahead->collection))
+        ask_for_rows(ahead, job, held);
+    else if ((sfs_held_take_asking(ahead->batches, held) || job->first) &&
+             sfs_file_cold_share(sfs_held_file(held)) > mostly_cold)
         sweep(ahead);
 }
 
@@ -124,7 +141,7 @@ static void do_job(sfs_ahead *ahead, struct job job)
     if (job.decode)
         sfs_held_fill(ahead->batches, held, job.piece);
     else
-        ask_for(ahead, job.node, held, job.first, true);
+        ask_for(ahead, &job, held);
     sfs_batches_drop(ahead->batches, held);
 }
 
@@ -334,7 +351,7 @@ static bool note_open(sfs_ahead *ahead, struct stream *stream, uint64_t number,
     }
     bool in_sequence = stream->recent_at > 1;
     if (in_sequence) {
-        push_job(ahead, stream, number, (struct job){.first = stream->begins});
+        push_job(ahead, stream, number, (struct job){.opened = true, .first = stream->begins});
         stream->begins = false;
     }
     ask_ahead(ahead, stream, number, sfs_file_size(sfs_held_file(held)));
@@ -357,7 +374,7 @@ void sfs_ahead_open_file(sfs_ahead *ahead, sfs_node node, sfs_held *held)
         in_sequence = note_open(ahead, stream, batch.number, held);
     pthread_mutex_unlock(&ahead->lock);
     if (!in_sequence)
-        ask_for(ahead, node, held, false, false);
+        ask_for_one(ahead, held);
 }
 
 void sfs_ahead_read_piece(sfs_ahead *ahead, sfs_node node, const sfs_held *held, uint32_t piece)

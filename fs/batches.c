@@ -46,7 +46,7 @@ struct sfs_held {
     sfs_node node;
     unsigned holders;
     bool kept; /* found by others, and kept a while after its last holder */
-    bool made, asked;
+    bool made, asked, cold;
     sfs_status status; /* of making it; not 0: it goes with its last holder */
     sfs_error error;
     sfs_file *file;       /* owned */
@@ -378,6 +378,21 @@ bool sfs_held_take_asking(sfs_batches *batches, sfs_held *held)
     held->asked = true;
     pthread_mutex_unlock(&batches->lock);
     return first;
+}
+
+void sfs_held_note_cold(sfs_batches *batches, sfs_held *held)
+{
+    pthread_mutex_lock(&batches->lock);
+    held->cold = true;
+    pthread_mutex_unlock(&batches->lock);
+}
+
+bool sfs_held_was_cold(sfs_batches *batches, const sfs_held *held)
+{
+    pthread_mutex_lock(&batches->lock);
+    bool cold = held->cold;
+    pthread_mutex_unlock(&batches->lock);
+    return cold;
 }
 
 /* --- pieces ----------------------------------------------------------------------------------- */

@@ -134,13 +134,14 @@ void sfs_ask_rows(const sfs_row_list *list, sfs_row_array array, uint64_t first,
     ask_now(&held);
 }
 
-void sfs_ask_cold(const sfs_row_list *list, uint64_t first, uint64_t end)
+bool sfs_ask_cold(const sfs_row_list *list, uint64_t first, uint64_t end, bool again)
 {
-    if (!(sfs_ask_cold_share(list, first, end) > 0))
-        return;
+    if (!again && !(sfs_ask_cold_share(list, first, end) > 0))
+        return false;
     sfs_ask_rows(list, SFS_ROW_INDICES, first, end);
     if (!sfs_codec_of(list->matrix)->one_extent)
         sfs_ask_rows(list, SFS_ROW_VALUES, first, end);
+    return true;
 }
 
 void sfs_ask_run(const sfs_matrix *matrix, uint64_t first, uint64_t count)

@@ -27,8 +27,9 @@ void sfs_ask_array(const sfs_row_list *list, uint64_t row, sfs_row_array array,
 /* Asks for one array of the list's rows [first, end). */
 void sfs_ask_rows(const sfs_row_list *list, sfs_row_array array, uint64_t first, uint64_t end);
 
-/* Asks for both arrays of the list's rows [first, end), where some are not in memory. */
-void sfs_ask_cold(const sfs_row_list *list, uint64_t first, uint64_t end);
+/* Asks for both arrays of the list's rows [first, end), unless a sample of them is in memory;
+ * `again`: in any case. Returns whether it asked. */
+bool sfs_ask_cold(const sfs_row_list *list, uint64_t first, uint64_t end, bool again);
 
 /* Asks for both arrays of rows [first, first + count) of a matrix: neighbours in its files. */
 void sfs_ask_run(const sfs_matrix *matrix, uint64_t first, uint64_t count);

@@ -196,10 +196,15 @@ static void ask_nonzeros(const sfs_part *part, sfs_row_array array, uint64_t ski
     bool known = rows == asked->rows && first >= asked->first && end <= asked->end;
     if (known && sfs_codec_of(rows->matrix)->one_extent)
         return;
-    if (!known)
-        *asked = (sfs_asked){rows, first, end, sfs_ask_cold_share(rows, first, end) > 0};
+    if (!known) {
+        asked->cold = asked->again || sfs_ask_cold_share(rows, first, end) > 0;
+        asked->rows = rows;
+        asked->first = first;
+        asked->end = end;
+    }
     if (!asked->cold)
         return;
+    asked->any = true;
     sfs_ask_rows(rows, array, first, end);
     /* Which values are chosen, the indices tell. */
     if (rows->stored && array == SFS_ROW_VALUES && !sfs_codec_of(rows->matrix)->one_extent)

@@ -139,8 +139,7 @@ static void ask_rows(const sfs_file *file, const sfs_part *part, uint64_t skip, 
     uint64_t width = sfs_row_list_columns(rows) * part->dtype.size;
     uint64_t first = skip / width, end = (skip + length - 1) / width + 1;
     (void)file;
-    (void)asked;
-    sfs_ask_cold(rows, first, end);
+    asked->any |= sfs_ask_cold(rows, first, end, asked->again);
 }
 
 struct measuring {

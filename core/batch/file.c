@@ -201,29 +201,47 @@ sfs_status sfs_file_read(const sfs_file *file, void *buffer, size_t size, uint64
     return status;
 }
 
+struct asking {
+    const sfs_file *file;
+    uint64_t offset, end;
+    sfs_asked asked;
+};
+
 static sfs_status ask_parts(void *context, sfs_error *error)
 {
-    struct reading *reading = context;
-    const sfs_file *file = reading->file;
-    sfs_asked asked = {0};
+    struct asking *asking = context;
+    const sfs_file *file = asking->file;
     (void)error;
-    for (size_t i = find_part(file, reading->offset); i < file->part_count; i++) {
+    for (size_t i = find_part(file, asking->offset); i < file->part_count; i++) {
         const sfs_part *part = &file->parts[i];
-        uint64_t from = part->offset < reading->offset ? reading->offset : part->offset;
+        uint64_t from = part->offset < asking->offset ? asking->offset : part->offset;
         uint64_t part_end = part->offset + part->size;
-        uint64_t to = part_end < reading->end ? part_end : reading->end;
+        uint64_t to = part_end < asking->end ? part_end : asking->end;
         if (part->ask && from < to)
-            part->ask(file, part, from - part->offset, to - from, &asked);
+            part->ask(file, part, from - part->offset, to - from, &asking->asked);
     }
     return 0;
 }
 
-void sfs_file_will_need(const sfs_file *file, uint64_t offset, uint64_t size)
+static bool ask(const sfs_file *file, uint64_t offset, uint64_t size, bool again)
 {
     uint64_t left = offset < file->size ? file->size - offset : 0;
-    struct reading reading = {
-        .file = file, .offset = offset, .end = offset + (size < left ? size : left)};
-    sfs_guard(&file->collection->files, ask_parts, &reading, NULL);
+    struct asking asking = {.file = file,
+                            .offset = offset,
+                            .end = offset + (size < left ? size : left),
+                            .asked = {.again = again}};
+    sfs_guard(&file->collection->files, ask_parts, &asking, NULL);
+    return asking.asked.any;
+}
+
+bool sfs_file_will_need(const sfs_file *file, uint64_t offset, uint64_t size)
+{
+    return ask(file, offset, size, false);
+}
+
+void sfs_file_will_need_again(const sfs_file *file, uint64_t offset, uint64_t size)
+{
+    ask(file, offset, size, true);
 }
 
 struct looking {

@@ -20,9 +20,11 @@ typedef sfs_status sfs_part_read(const sfs_file *file, const sfs_part *part, uin
 /* Asks the kernel for what bytes [skip, skip + length) of the part are made of; `asked` tells which
  * rows of the file were looked at already, and is kept up. The caller holds a guard. */
 typedef struct sfs_asked {
-    const sfs_row_list *rows; /* rows [first, end) of this list */
+    bool again;               /* ask without looking */
+    bool any;                 /* something was asked for */
+    const sfs_row_list *rows; /* rows [first, end) of this list were looked at ... */
     uint64_t first, end;
-    bool cold; /* some of them were not in memory before they were asked for */
+    bool cold; /* ... and some were not in memory before */
 } sfs_asked;
 
 typedef void sfs_part_ask(const sfs_file *file, const sfs_part *part, uint64_t skip,

@@ -154,7 +154,7 @@ static void ask_window(const sfs_row_list *rows, uint64_t first)
 {
     uint64_t end = first + WINDOW_ROWS < rows->count ? first + WINDOW_ROWS : rows->count;
     if (first < end)
-        sfs_ask_cold(rows, first, end);
+        sfs_ask_cold(rows, first, end, false);
 }
 
 static sfs_status sum_rows(void *context, sfs_error *error)

@@ -171,7 +171,7 @@ static sfs_status count_chosen(void *context, sfs_error *error)
     int64_t *indptr = list->indptr;
     sfs_shards_read read = {0};
     uint64_t starts_to = 0;
-    sfs_ask_cold(list, 0, list->count);
+    sfs_ask_cold(list, 0, list->count, false);
     indptr[0] = 0;
     for (uint64_t i = 0; i < list->count; i++) {
         sfs_row_place place;

@@ -305,7 +305,7 @@ static bool is_first_to_ask(sfs_tree *tree, const sfs_address *address)
     return atomic_exchange(&tree->asked_step, step) != step;
 }
 
-void sfs_batch_will_need(sfs_tree *tree, sfs_node node, const sfs_file *file, uint64_t max_size,
+bool sfs_batch_will_need(sfs_tree *tree, sfs_node node, const sfs_file *file, uint64_t max_size,
                          bool first)
 {
     sfs_place place;
@@ -314,13 +314,12 @@ void sfs_batch_will_need(sfs_tree *tree, sfs_node node, const sfs_file *file, ui
         sfs_place_close(tree, &place);
         blocks = false;
     }
-    if (!blocks) {
-        sfs_file_will_need(file, 0, max_size);
-        return;
-    }
+    if (!blocks)
+        return sfs_file_will_need(file, 0, max_size);
     if (is_first_to_ask(tree, &place.address) || first)
         sfs_ahead_windows(tree->collection, place.view, &place.address, first);
     sfs_place_close(tree, &place);
+    return true;
 }
 
 bool sfs_tree_sweep(const sfs_tree *tree, uint64_t from, uint64_t length)

@@ -180,17 +180,22 @@ SFS_API bool sfs_file_is_decoded(const sfs_file *file);
 /** Bytes of memory that an open file takes. */
 SFS_API uint64_t sfs_file_memory(const sfs_file *file);
 
-/** Asks the kernel to read what bytes [offset, offset + size) of the file are made of, unless it is
- * in memory. Does not wait for it. */
-SFS_API void sfs_file_will_need(const sfs_file *file, uint64_t offset, uint64_t size);
+/** Asks the kernel to read what bytes [offset, offset + size) of the file are made of, unless a
+ * sample of it is in memory. Does not wait for it. Returns whether it asked. */
+SFS_API bool sfs_file_will_need(const sfs_file *file, uint64_t offset, uint64_t size);
+
+/** Asks for it whatever a sample says. Where memory is full the kernel leaves out some of what it
+ * is asked for, and finds room for it a little later. */
+SFS_API void sfs_file_will_need_again(const sfs_file *file, uint64_t offset, uint64_t size);
 
 /** The share, 0 to 1, of what the file is made of that is not in memory, from a few places. */
 SFS_API double sfs_file_cold_share(const sfs_file *file);
 
 /** Asks for what the file of a batch needs as one of several that are read in sequence: where the
  * order keeps blocks together, the part of the next window that is due, block by block, and with
- * `first`, the window that the batch is in; else at most max_size bytes of the file. */
-SFS_API void sfs_batch_will_need(sfs_tree *tree, sfs_node node, const sfs_file *file,
+ * `first`, the window that the batch is in; else at most max_size bytes of the file. Returns
+ * whether it asked. */
+SFS_API bool sfs_batch_will_need(sfs_tree *tree, sfs_node node, const sfs_file *file,
                                  uint64_t max_size, bool first);
 
 /** Reads bytes [from, from + length) of what batches are made of, its files one behind the other,

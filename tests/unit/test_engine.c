@@ -19,7 +19,7 @@ struct sfs_file {
     sfs_node node;
 };
 
-static atomic_int made[FILES], decoded[FILES][PIECES], asked[FILES];
+static atomic_int made[FILES], decoded[FILES][PIECES], asked[FILES], asked_again[FILES];
 static atomic_int alive;
 static atomic_bool slow;
 
@@ -112,14 +112,23 @@ sfs_status sfs_file_read_segments(const sfs_file *file, sfs_reader *reader, size
     return 0;
 }
 
-void sfs_file_will_need(const sfs_file *file, uint64_t offset, uint64_t size)
+bool sfs_file_will_need(const sfs_file *file, uint64_t offset, uint64_t size)
 {
     (void)file;
     (void)offset;
     (void)size;
+    return false;
 }
 
-void sfs_batch_will_need(sfs_tree *tree, sfs_node node, const sfs_file *file, uint64_t max_size,
+void sfs_file_will_need_again(const sfs_file *file, uint64_t offset, uint64_t size)
+{
+    (void)offset;
+    (void)size;
+    atomic_fetch_add(&asked_again[file->node - FIRST_NODE], 1);
+}
+
+/* Files with an even number are in memory. */
+bool sfs_batch_will_need(sfs_tree *tree, sfs_node node, const sfs_file *file, uint64_t max_size,
                          bool first)
 {
     (void)tree;
@@ -127,6 +136,7 @@ void sfs_batch_will_need(sfs_tree *tree, sfs_node node, const sfs_file *file, ui
     (void)max_size;
     (void)first;
     atomic_fetch_add(&asked[node - FIRST_NODE], 1);
+    return (node - FIRST_NODE) % 2;
 }
 
 bool sfs_collection_fits_in_memory(const sfs_collection *collection)
@@ -184,6 +194,7 @@ static void forget_counts(void)
     memset(made, 0, sizeof made);
     memset(decoded, 0, sizeof decoded);
     memset(asked, 0, sizeof asked);
+    memset(asked_again, 0, sizeof asked_again);
     atomic_store(&by_range, 0);
 }
 
@@ -345,6 +356,24 @@ static void test_sequence(unsigned first, unsigned stride)
     close_engine(&engine);
 }
 
+/* A file that was asked for ahead is asked for again when it is opened, if it was not in memory. */
+static void test_asking_again(void)
+{
+    struct engine engine = open_engine(UINT64_C(256) << 20, 2);
+    sfs_reader *reader = malloc(sizeof *reader);
+    for (unsigned i = 0; reader && i < 20; i++) {
+        CHECK(read_file(engine.batches, engine.ahead, reader, i));
+        CHECK(comes_to(&asked[i + 4], 1));
+    }
+    for (unsigned i = 2; i < 20; i++) {
+        CHECK(comes_to(&asked_again[i], i % 2));
+        CHECK(asked[i] == 1);
+    }
+    CHECK(asked_again[21] == 0);
+    free(reader);
+    close_engine(&engine);
+}
+
 /* What is opened at random is no sequence, and a depth of 0 means that nothing is done. */
 static void test_no_sequence(void)
 {
@@ -447,6 +476,7 @@ int main(void)
     test_sequence(40, 1);
     test_sequence(3, 4);
     test_sequence(100, 32);
+    test_asking_again();
     test_no_sequence();
     test_damage();
     test_prefetch_leaves_room();
