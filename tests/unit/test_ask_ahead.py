@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the kernel is asked for ahead of a batch: all that reading it takes, where some of it is not in memory, and nothing twice."""
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+BUILD = Path(__file__).resolve().parents[2] / os.environ.get("SHUFFLEFS_BUILD", "build/release")
+SOURCE = "synthetic:rows=3000,vars=3000,density=0.2,seed=1"
+ROWS = 100
+RANK = "epoch_0/rank_0/"
+
+
+@pytest.fixture(scope="module", params=["packed", "raw", "dense"])
+def collection(request, tmp_path_factory):
+    path = tmp_path_factory.mktemp("ask") / f"{request.param}.sfs"
+    subprocess.run([BUILD / "mkshufflefs", SOURCE, "-o", path, "--codec", request.param, "--quiet"], check=True)
+    return path
+
+
+def nonzeros(collection, paths):
+    heads = [subprocess.run([BUILD / "shufflefs", "--cat", collection, RANK + path, "-o", f"batch_size={ROWS}"], check=True,
+                            capture_output=True).stdout[:128] for path in paths]
+    return sum(int.from_bytes(head[32:40], "little") for head in heads)
+
+
+@pytest.mark.parametrize("name,batches", [("batch_3.csr", [3]), ("batch_3.npy", [3]), ("batch_3/data.npy", [3]), ("batch_3/indices.npy", [3]),
+                                          ("batches_3-5.csr", [3, 4, 5])])
+def test_all_that_is_read_is_asked_for(collection, name, batches):
+    done = subprocess.run([BUILD / "ask_ahead", collection, str(ROWS), RANK + name], capture_output=True, text=True, check=True)
+    cold, warm, again = [line.split() for line in done.stdout.splitlines()]
+    assert done.stderr == "" and warm == ["0"] and cold == ["1", *again[1:]] and again[0] == "again"
+    nnz, asked = nonzeros(collection, [f"batch_{k}.csr" for k in batches]), list(map(int, again[1:]))
+    if collection.stem == "raw":
+        assert asked == [4 * nnz] * (1 if "/" in name else 2), "of indices and values, all bytes once"
+    elif collection.stem == "dense":
+        assert asked == [4 * 3000 * ROWS * len(batches)], "rows, once"
+    else:
+        assert len(asked) == 1 and nnz / 2 < asked[0] < 2 * nnz, "records, once"
