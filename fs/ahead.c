@@ -113,9 +113,11 @@ static void ask_for_rows(sfs_ahead *ahead, const struct job *job, sfs_held *held
     const sfs_file *file = sfs_held_file(held);
     if (sfs_held_take_asking(ahead->batches, held) || job->first) {
         if (sfs_batch_will_need(ahead->tree, job->node, file, SFS_HELD_ASK, job->first))
-            sfs_held_note_cold(ahead->batches, held);
-    } else if (job->opened && sfs_held_was_cold(ahead->batches, held)) {
+            sfs_held_note_asked(ahead->batches, held);
+    } else if (job->opened && sfs_held_take_asking_again(ahead->batches, held)) {
         sfs_file_will_need_again(file, 0, SFS_HELD_ASK);
+    } else if (job->opened) {
+        sfs_file_will_need(file, 0, SFS_HELD_ASK); /* its window was asked for */
     }
 }
 
@@ -256,8 +258,8 @@ static bool was_opened(const struct stream *stream, uint64_t number)
     return false;
 }
 
-/* The stride in which batch `number` continues a sequence; 0: in none. The first batch of an epoch
- * is taken to begin one. */
+/* The stride in which file `number` continues a sequence; 0: in none. The first file of an epoch is
+ * taken to begin one. */
 static uint64_t find_stride(const struct stream *stream, uint64_t number)
 {
     if (!number)

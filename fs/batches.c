@@ -46,7 +46,7 @@ struct sfs_held {
     sfs_node node;
     unsigned holders;
     bool kept; /* found by others, and kept a while after its last holder */
-    bool made, asked, cold;
+    bool made, asked, ask_again;
     sfs_status status; /* of making it; not 0: it goes with its last holder */
     sfs_error error;
     sfs_file *file;       /* owned */
@@ -380,19 +380,20 @@ bool sfs_held_take_asking(sfs_batches *batches, sfs_held *held)
     return first;
 }
 
-void sfs_held_note_cold(sfs_batches *batches, sfs_held *held)
+void sfs_held_note_asked(sfs_batches *batches, sfs_held *held)
 {
     pthread_mutex_lock(&batches->lock);
-    held->cold = true;
+    held->ask_again = true;
     pthread_mutex_unlock(&batches->lock);
 }
 
-bool sfs_held_was_cold(sfs_batches *batches, const sfs_held *held)
+bool sfs_held_take_asking_again(sfs_batches *batches, sfs_held *held)
 {
     pthread_mutex_lock(&batches->lock);
-    bool cold = held->cold;
+    bool again = held->ask_again;
+    held->ask_again = false;
     pthread_mutex_unlock(&batches->lock);
-    return cold;
+    return again;
 }
 
 /* --- pieces ----------------------------------------------------------------------------------- */

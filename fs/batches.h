@@ -48,9 +48,10 @@ enum { SFS_HELD_ASK = 64 << 20 };
 /* True for the first caller alone: who asks the kernel for the file's bytes. */
 bool sfs_held_take_asking(sfs_batches *batches, sfs_held *held);
 
-/* That caller says that it found something to ask for; others, whether it did. */
-void sfs_held_note_cold(sfs_batches *batches, sfs_held *held);
-bool sfs_held_was_cold(sfs_batches *batches, const sfs_held *held);
+/* That caller says that it asked for rows, of which some may be missing; true for the first one
+ * alone who takes it upon itself to ask again. */
+void sfs_held_note_asked(sfs_batches *batches, sfs_held *held);
+bool sfs_held_take_asking_again(sfs_batches *batches, sfs_held *held);
 
 /* The answer to a read: segments, to be sent before it is released. */
 typedef struct sfs_answer {

@@ -14,7 +14,7 @@ With torch, which is imported only when it is asked for:
     loader = shufflefs.loader(batches, num_workers=4)   # counts what it delivered: state_dict(), load_state_dict()
 
 Arrays are views of the file's bytes, in memory of their own: they may be written to, and stay as they are for as long
-as anything refers to them; only then is that memory used for another batch.
+as anything refers to them, or to a neighbour that was read with them; only then is that memory used for other batches.
 """
 import collections
 import contextlib
@@ -37,7 +37,8 @@ import numpy as np
 __all__ = ["Mount", "Collection", "Batch", "Batches", "Loader", "loader", "read_batch", "Error"]
 
 MAGIC = b"SHUFCSR1"
-TOGETHER = 16 << 20                                     # bytes of batches that are read, and handed over, at once
+RUN = 14 << 20                                          # bytes of neighbours that are read as one file
+SHARE = 8, 2 << 20                                      # other batches that are handed over at once, and their bytes
 ALIGNMENT = 64                                          # of batches that lie one behind another in a file
 FIXED = ("indptr", "indices", "data", "rows")
 ENTRY = np.dtype([("name", "S96"), ("type", "S8"), ("offset", "<i8"), ("count", "<i8"), ("columns", "<i8")])
@@ -270,7 +271,7 @@ class _Source:
         self.world_size, self.batch_size = self.view["world_size"], self.view["batch_size"]
         self.batches_per_rank, self.epoch_limit = described["batches_per_rank"], described["epoch_limit"]
         self._rows = described.get("rows_digest", self.dataset["rows"])
-        self._most_together = self.dataset["batches_together"]
+        self._most_together = self.dataset.get("batches_together", 1)
 
     def csr(self, path):
         """The Batch of any `.csr` path, such as rows/5,3,3.csr."""
@@ -282,12 +283,13 @@ class _Source:
 
     def batches(self, epoch, rank, first=0, stride=1, ahead=2):
         """The batches first, first + stride, ... of a rank in an epoch, in order. `ahead` of them are read by threads
-        while the one before is in use; of small ones, as many times what makes TOGETHER bytes. With stride 1 these are
-        read as one file, and give their memory back together."""
+        while the one before is in use; of small ones, some times as many. With stride 1 some small ones are read as one
+        file, of some RUN bytes, and give their memory back together."""
         numbers, together = range(first, self.batches_per_rank, stride), 1
         if ahead and numbers:
-            size = self._size(self._place(epoch, rank, first))
-            together = min(self._most_together, max(1, TOGETHER // size))
+            size = max(self._size(self._place(epoch, rank, k)) for k in numbers[::len(numbers) // 3 + 1])
+            most, room = (self._most_together, RUN) if stride == 1 else SHARE
+            together = min(most, max(1, room // size))
         shares = [numbers[at:at + together] for at in range(0, len(numbers), together)]
         yield from _in_order(lambda share: self._read_share(epoch, rank, share), shares, ahead)
 
@@ -343,8 +345,7 @@ class _Source:
 def _in_order(read, shares, ahead):
     """What read(share) yields, of each share in order. At most `ahead` of them are read before they are asked for."""
     if ahead < 1:
-        for share in shares:
-            yield from read(share)
+        yield from (each for share in shares for each in read(share))
         return
     lanes = []
     try:
@@ -387,14 +388,14 @@ def _work(read, shares, wanted, out):
     for share in shares:
         if not wanted.get():
             return
-        results, error = [], None
+        results, result, error = [], None, None
         try:
             for result in read(share):
                 results.append(result)
         except BaseException as caught:                 # for who asks for what could not be read
             error = caught
         out.put((results, error))
-        del results, error                              # or they would stay until the next ones are there
+        del results, result, error                      # or they would stay until the next ones are there
 
 
 def _end_lane(wanted, thread):

@@ -207,7 +207,8 @@ static void ask_nonzeros(const sfs_part *part, sfs_row_array array, uint64_t ski
     asked->any = true;
     sfs_ask_rows(rows, array, first, end);
     /* Which values are chosen, the indices tell. */
-    if (rows->stored && array == SFS_ROW_VALUES && !sfs_codec_of(rows->matrix)->one_extent)
+    if (!known && rows->stored && array == SFS_ROW_VALUES &&
+        !sfs_codec_of(rows->matrix)->one_extent)
         sfs_ask_rows(rows, SFS_ROW_INDICES, first, end);
 }
 

@@ -56,7 +56,8 @@ bool sfs_file_is_decoded(const sfs_file *file)
 
 uint64_t sfs_file_memory(const sfs_file *file)
 {
-    uint64_t size = sizeof *file + file->head_size + sfs_row_list_memory(&file->rows);
+    uint64_t size = sizeof *file + file->head_size + file->part_count * sizeof *file->parts +
+                    file->other_count * sizeof *file->others + sfs_row_list_memory(&file->rows);
     for (size_t i = 0; i < file->other_count; i++)
         size += sfs_row_list_memory(&file->others[i]);
     return size;

@@ -50,7 +50,7 @@ static sfs_status make_h5ad(const sfs_tree *tree, const sfs_bound_view *view, sf
     return status;
 }
 
-/* The same, of the view's own matrix and with its genes. */
+/* A batch's rows, of the view's own matrix and with its genes. */
 static sfs_status choose_rows(const sfs_tree *tree, const sfs_place *place, uint64_t batch,
                               sfs_row_list *out, uint64_t *repeated, sfs_error *error)
 {

@@ -9,10 +9,10 @@
 #include "batch/file.h"
 #include "shufflefs/tree.h"
 
-enum { SFS_MADE_SLOTS = 64 };
+enum { SFS_MADE_SLOTS = 32 };
 
-/* Files of more are not kept: this bounds what all slots hold together to 25 MB. */
-enum { SFS_MADE_MAX_ROWS = 16384 };
+/* Files of more rows are not kept: this bounds what all slots hold together to 25 MB. */
+enum { SFS_MADE_MAX_ROWS = 32768 };
 
 typedef struct sfs_made {
     pthread_mutex_t lock; /* guards the slots */

@@ -301,7 +301,9 @@ bool sfs_batch_node(sfs_tree *tree, const sfs_batch *batch, sfs_node *out)
 /* All ranks of a step ask for the same blocks: the first one does it. */
 static bool is_first_to_ask(sfs_tree *tree, const sfs_address *address)
 {
-    uint64_t step = ((uint64_t)address->slot << 53 ^ address->epoch << 32 ^ address->batch) + 1;
+    uint64_t step = ((uint64_t)address->slot << 53 ^ address->epoch << 32 ^ address->batch ^
+                     (sfs_address_batches(address) - 1) << 60) +
+                    1;
     return atomic_exchange(&tree->asked_step, step) != step;
 }
 
@@ -319,7 +321,7 @@ bool sfs_batch_will_need(sfs_tree *tree, sfs_node node, const sfs_file *file, ui
     if (is_first_to_ask(tree, &place.address) || first)
         sfs_ahead_windows(tree->collection, place.view, &place.address, first);
     sfs_place_close(tree, &place);
-    return true;
+    return false;
 }
 
 bool sfs_tree_sweep(const sfs_tree *tree, uint64_t from, uint64_t length)

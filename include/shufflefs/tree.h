@@ -164,8 +164,9 @@ SFS_API sfs_status sfs_file_read_segments(const sfs_file *file, sfs_reader *read
 
 /** Which batch a file is of. */
 typedef struct sfs_batch {
-    uint64_t stream; /**< the same for files of one kind of one epoch's rank */
-    uint64_t number; /**< of the file in its stream: of `batches_A-B.csr`, A / (B - A + 1) */
+    uint64_t stream; /**< the same for files of one kind of one epoch's rank, of those
+                          `batches_A-B.csr` that are as long and meet without a gap */
+    uint64_t number; /**< of the file in its stream */
 } sfs_batch;
 
 /** False where node is no batch's file. */
@@ -188,13 +189,14 @@ SFS_API bool sfs_file_will_need(const sfs_file *file, uint64_t offset, uint64_t 
  * is asked for, and finds room for it a little later. */
 SFS_API void sfs_file_will_need_again(const sfs_file *file, uint64_t offset, uint64_t size);
 
-/** The share, 0 to 1, of what the file is made of that is not in memory, from a few places. */
+/** The share, 0 to 1, of what the file (of several batches, the first one) is made of that is not
+ * in memory, from a few places. */
 SFS_API double sfs_file_cold_share(const sfs_file *file);
 
 /** Asks for what the file of a batch needs as one of several that are read in sequence: where the
  * order keeps blocks together, the part of the next window that is due, block by block, and with
  * `first`, the window that the batch is in; else at most max_size bytes of the file. Returns
- * whether it asked. */
+ * whether it asked for rows of the file by themselves. */
 SFS_API bool sfs_batch_will_need(sfs_tree *tree, sfs_node node, const sfs_file *file,
                                  uint64_t max_size, bool first);
 

@@ -256,7 +256,67 @@ def test_small_batches_are_read_together(convert, open_collection, monkeypatch):
         monkeypatch.setattr(shufflefs, "_in_order",
                             lambda read, shares, ahead, size=size: found.update({size: len(shares[0])}) or in_order(read, shares, ahead))
         next(open_collection(collection, batch_size=size).batches(0, 0))
-    assert found == {1: 16, 64: 16, 300: 7, 700: 3, 4000: 1}
+    assert found == {1: 16, 64: 16, 300: 6, 700: 2, 4000: 1}
+
+
+def test_others_are_handed_over_together(convert, open_collection, monkeypatch):
+    collection, found = convert(LARGE), {}
+    in_order = shufflefs._in_order
+    for size in (1, 64, 300):
+        monkeypatch.setattr(shufflefs, "_in_order",
+                            lambda read, shares, ahead, size=size: found.update({size: len(shares[0])}) or in_order(read, shares, ahead))
+        next(open_collection(collection, batch_size=size).batches(0, 0, stride=2))
+    assert found == {1: 8, 64: 4, 300: 1}
+
+
+def test_a_source_without_runs(client, expected, monkeypatch):
+    """As of an earlier version."""
+    monkeypatch.setattr(client, "_most_together", 1)
+    assert every_batch(client) == expected
+
+
+SMALL = model.View(batch_size=40, world_size=2, seed=3, tail="keep")    # 39 batches a rank: runs of 16, 16 and 7
+
+
+@pytest.fixture(scope="module", params=WAYS)
+def small(request, made, mount):
+    """(a client whose epochs are several runs, (rank, batch) -> bytes of epoch 1)"""
+    matrix = made[1].matrices["X"]
+    files = {(rank, k): model.csr(matrix, rows, 1, rank, k, SMALL.seed, 0) for rank, k, rows in SMALL.batches(matrix.n_rows, 1)}
+    if request.param == "collection":
+        yield request.getfixturevalue("open_collection")(made[0], **SMALL.options()), files
+        return
+    with mount(made[0], **SMALL.options()) as mounted:
+        yield shufflefs.Mount(mounted.path), files
+
+
+@pytest.mark.parametrize("ahead", [0, 1, 2, 3])
+@pytest.mark.parametrize("first,stride", [(0, 1), (1, 1), (22, 1), (38, 1), (0, 2), (3, 5)])
+def test_runs_follow_each_other(small, first, stride, ahead):
+    client, files = small
+    for rank in range(2):
+        found = [bytes(batch._bytes) for batch in client.batches(1, rank, first, stride, ahead)]
+        assert found == [files[rank, k] for k in range(first, 39, stride)]
+
+
+def test_one_batch_of_a_run_is_kept(small):
+    """Its memory is not read over, although its neighbours are gone."""
+    client, files = small
+    kept = []
+    for _ in range(6):
+        for rank in range(2):
+            kept += [batch for batch in client.batches(1, rank) if batch.number % 16 in (0, 9)]
+    assert len(kept) == 6 * 2 * 5 and all(bytes(batch._bytes) == files[batch.rank, batch.number] for batch in kept)
+
+
+def test_memory_of_runs_is_used_again(small, monkeypatch):
+    client, buffers, mapped = small[0], shufflefs._Buffers(), []
+    monkeypatch.setattr(shufflefs, "_buffers", buffers)
+    monkeypatch.setattr(buffers, "_map", lambda length, real=buffers._map: mapped.append(length) or real(length))
+    for epoch in range(10):
+        for batch in client.batches(epoch, 0, ahead=2):
+            pass
+    assert len(mapped) <= 2 * 5, "two lengths of runs, of each two ahead, one in use, one before it and one to spare"
 
 
 def test_neighbours_are_read_as_one_file(client, expected, monkeypatch):
@@ -355,7 +415,7 @@ def test_memory_is_used_again(client, monkeypatch):
     for epoch in range(10):
         for batch in client.batches(epoch, 0, ahead=2):
             pass
-    assert len(mapped) <= 5, "two shares ahead, one in use, one before it and one to spare"
+    assert len(mapped) <= 3, "an epoch is one run: it, one before it and one to spare"
     del batch
     for free in buffers._free.values():
         assert 0 < len(free) <= buffers.KEPT

@@ -2,7 +2,7 @@
 /* Prints what the kernel is asked for ahead of a batch: a line where it says that nothing is in
  * memory, and begins to read what it is asked about; one where all is; and one where it is asked
  * again. Each has the bytes of every file that are asked for, and, but for the last, whether
- * sfs_file_will_need says that it asked. Usage: ask_ahead COLLECTION BATCH_SIZE PATH. */
+ * sfs_file_will_need says that it asked. Usage: ask_ahead COLLECTION PATH KEY=VALUE... */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -66,6 +66,19 @@ static void print_asked(void)
     memset(asked, 0, sizeof asked);
 }
 
+/* A view of what the arguments say; the caller frees it. */
+static sfs_view *view_of(char **arguments, int count)
+{
+    sfs_view *view;
+    require(sfs_view_new(&view, &error));
+    for (int i = 0; i < count; i++) {
+        char *value = strchr(arguments[i], '=');
+        *value++ = '\0';
+        require(sfs_view_set(view, arguments[i], value, &error));
+    }
+    return view;
+}
+
 static void look_and_ask(const sfs_file *file, bool in_memory)
 {
     all_in_memory = in_memory;
@@ -76,19 +89,18 @@ static void look_and_ask(const sfs_file *file, bool in_memory)
 int main(int count, char **arguments)
 {
     sfs_collection *collection;
-    sfs_view *view;
     sfs_tree *tree;
     sfs_node node;
     sfs_file *file;
-    if (count != 4)
+    if (count < 3)
         return 1;
+    sfs_view *view = view_of(arguments + 3, count - 3);
     require(sfs_collection_open(arguments[1], &collection, &error));
-    require(sfs_view_new(&view, &error));
-    require(sfs_view_set(view, "batch_size", arguments[2], &error));
     require(sfs_tree_open(collection, view, &tree, &error));
-    require(sfs_resolve(tree, arguments[3], &node, &error));
+    require(sfs_resolve(tree, arguments[2], &node, &error));
     require(sfs_open(tree, node, &file, &error));
-    memset(asked, 0, sizeof asked);
+    memset(asked, 0, sizeof asked); /* with genes, opening it took reading all */
+    looked_count = 0;
     look_and_ask(file, false);
     look_and_ask(file, true);
     sfs_file_will_need_again(file, 0, sfs_file_size(file));

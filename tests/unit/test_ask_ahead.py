@@ -25,16 +25,27 @@ def nonzeros(collection, paths):
     return sum(int.from_bytes(head[32:40], "little") for head in heads)
 
 
+def ask(collection, name, *keys):
+    """What is asked for where nothing is in memory, where all is, and again."""
+    done = subprocess.run([BUILD / "ask_ahead", collection, RANK + name, f"batch_size={ROWS}", *keys], capture_output=True, text=True, check=True)
+    cold, warm, again = [line.split() for line in done.stdout.splitlines()]
+    assert done.stderr == "" and warm == ["0"] and cold == ["1", *again[1:]] and again[0] == "again"
+    return list(map(int, again[1:]))
+
+
 @pytest.mark.parametrize("name,batches", [("batch_3.csr", [3]), ("batch_3.npy", [3]), ("batch_3/data.npy", [3]), ("batch_3/indices.npy", [3]),
                                           ("batches_3-5.csr", [3, 4, 5])])
 def test_all_that_is_read_is_asked_for(collection, name, batches):
-    done = subprocess.run([BUILD / "ask_ahead", collection, str(ROWS), RANK + name], capture_output=True, text=True, check=True)
-    cold, warm, again = [line.split() for line in done.stdout.splitlines()]
-    assert done.stderr == "" and warm == ["0"] and cold == ["1", *again[1:]] and again[0] == "again"
-    nnz, asked = nonzeros(collection, [f"batch_{k}.csr" for k in batches]), list(map(int, again[1:]))
+    nnz, asked = nonzeros(collection, [f"batch_{k}.csr" for k in batches]), ask(collection, name)
     if collection.stem == "raw":
         assert asked == [4 * nnz] * (1 if "/" in name else 2), "of indices and values, all bytes once"
     elif collection.stem == "dense":
         assert asked == [4 * 3000 * ROWS * len(batches)], "rows, once"
     else:
         assert len(asked) == 1 and nnz / 2 < asked[0] < 2 * nnz, "records, once"
+
+
+@pytest.mark.parametrize("name", ["batch_3.csr", "batch_3/data.npy"])
+def test_genes_are_found_in_whole_rows(collection, name):
+    """Which values are of the genes, the indices tell: both are asked for, once."""
+    assert ask(collection, name, "genes=_index like \"%7\"") == ask(collection, "batch_3.csr")
