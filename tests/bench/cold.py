@@ -3,7 +3,7 @@
 """How fast a mount is read from a cold page cache, when the memory that is allowed is smaller than the collection; as root.
 
 The reader and the daemon run in a control group with that limit. Beside them, in the same run: what fio gets with 64 random
-reads of the same size in flight, and in sequence; and the codec raw with prefetch=0, which asks for a batch when it is opened.
+reads of the same size in flight, and in sequence; and what random rows of the codec raw give by page faults alone.
 """
 import argparse
 import json
@@ -65,6 +65,31 @@ def data_file(store):
     return max(store.iterdir(), key=lambda path: path.stat().st_size)
 
 
+# Prints what bench_readers does: random rows of a raw collection, copied out of its mapped files.
+PAGE_FAULTS = """
+import sys, time
+import numpy as np
+bases, deltas, nnz, indices, data = (np.load(f"{sys.argv[1]}/s0.m0.{name}.npy", mmap_mode="r")
+                                     for name in ("bases", "deltas", "nnz", "indices", "data"))
+rows, size, started = np.random.default_rng(1).permutation(len(nnz))[:8192].tolist(), 0, time.perf_counter()
+for row in rows:
+    first = int(bases[row // 64]) + int(deltas[row])
+    size += sum(array[first:first + int(nnz[row])].copy().nbytes for array in (indices, data))
+print(size, len(rows), 0, time.perf_counter() - started)
+"""
+
+
+def timed(command, store, group):
+    """Runs a reader in the group: its speed, and the disk's meanwhile."""
+    stat = disk_of(store)
+    before = disk_reads(stat)
+    done = subprocess.run(command, check=True, capture_output=True, text=True, preexec_fn=group.enter)
+    reads, size = (after - start for after, start in zip(disk_reads(stat), before))
+    produced, rows, _, seconds = map(float, done.stdout.split())
+    return {"GB/s": round(produced / seconds / 1e9, 3), "rows/s": round(rows / seconds), "seconds": seconds,
+            "disk MB/s": round(size / seconds / 1e6), "disk reads/s": round(reads / seconds)}
+
+
 def read(build, store, mnt, options, step, limit):
     """Batches 0, step, 2 step ... of an epoch."""
     group = Group(limit)
@@ -72,16 +97,18 @@ def read(build, store, mnt, options, step, limit):
     subprocess.run([build / "shufflefs", store, mnt, "-o", ",".join(f"{key}={value}" for key, value in options.items())],
                    check=True, preexec_fn=group.enter)
     os.listdir(mnt / "epoch_0/rank_0")
-    stat = disk_of(store)
-    before = disk_reads(stat)
-    done = subprocess.run([build / "bench_readers", "files", mnt / "epoch_0/rank_0", "0", str(step)], check=True, capture_output=True,
-                          text=True, preexec_fn=group.enter)
-    reads, size = (after - start for after, start in zip(disk_reads(stat), before))
+    result = timed([build / "bench_readers", "direct", mnt / "epoch_0/rank_0", "0", str(step)], store, group)
     subprocess.run(["fusermount3", "-u", mnt], check=True)
     wait_for_end(group)
-    produced, rows, _, seconds = map(float, done.stdout.split())
-    return {"GB/s": round(produced / seconds / 1e9, 3), "rows/s": round(rows / seconds), "seconds": seconds,
-            "disk MB/s": round(size / seconds / 1e6), "disk reads/s": round(reads / seconds)}
+    return result
+
+
+def page_faults(store, limit):
+    group = Group(limit)
+    drop_caches()
+    result = timed([sys.executable, "-c", PAGE_FAULTS, store], store, group)
+    wait_for_end(group)
+    return result
 
 
 def wait_for_end(group):
@@ -100,9 +127,9 @@ def cases(options):
     shuffled, blocks = {"batch_size": 512}, {"batch_size": 512, "order": "block", "block_size": 64}
     for batch_size in (64, 512, 4096):
         yield f"packed, shuffle, batch {batch_size}", "packed", {"batch_size": batch_size}, 4
-    yield "raw, shuffle, batch 512", "raw", shuffled, 16
-    yield "raw, shuffle, batch 512, prefetch=0", "raw", shuffled | {"prefetch": 0}, 64
+    yield "raw, shuffle, batch 512", "raw", shuffled, 4
     yield "packed, block, batch 512", "packed", blocks, 1
+    yield "packed, block, batch 512, uint16", "packed", blocks | {"value_dtype": "uint16", "index_dtype": "uint16"}, 1
     yield "raw, block, batch 512", "raw", blocks | {"window": options.window}, 1
 
 
@@ -125,8 +152,10 @@ def main():
         for codec, store in stores.items():
             results[f"fio, 64 random reads of 4 KiB, {codec}"] = {"disk MB/s": round(fio(data_file(store), "randread", PAGE, 64))}
             results[f"fio, sequential, {codec}"] = {"disk MB/s": round(fio(data_file(store), "read", 1 << 20, 8))}
+        limits = {codec: int(size_of(store) * options.share) for codec, store in stores.items()}
+        results["raw, random rows by page faults"] = page_faults(stores["raw"], limits["raw"])
         for name, codec, view, step in cases(options):
-            results[name] = read(build, stores[codec], mnt, view, step, int(size_of(stores[codec]) * options.share))
+            results[name] = read(build, stores[codec], mnt, view, step, limits[codec])
     for name, result in results.items():
         print(f"{name:45}", "  ".join(f"{value:>10,} {key}" for key, value in result.items() if key != "seconds"))
     if options.json:
