@@ -105,14 +105,14 @@ static void ask_for_one(sfs_ahead *ahead, sfs_held *held)
         sfs_file_will_need(sfs_held_file(held), 0, SFS_HELD_ASK);
 }
 
-/* Asks for what a file in a sequence needs. Where memory is full, the kernel leaves out a row in
+/* Asks for the rows of a file in a sequence. Where memory is full, the kernel leaves out a row in
  * ten or twenty of those that it is asked for. Their page faults would come one after another, each
  * behind all that was asked for meanwhile: so a file is asked for again when it is opened. */
-static void ask_for_rows(sfs_ahead *ahead, const struct job *job, sfs_held *held)
+static void ask_for_rows(sfs_ahead *ahead, const struct job *job, sfs_held *held, bool mine)
 {
     const sfs_file *file = sfs_held_file(held);
-    if (sfs_held_take_asking(ahead->batches, held) || job->first) {
-        if (sfs_batch_will_need(ahead->tree, job->node, file, SFS_HELD_ASK, job->first))
+    if (mine) {
+        if (sfs_file_will_need(file, 0, SFS_HELD_ASK))
             sfs_held_note_asked(ahead->batches, held);
     } else if (job->opened && sfs_held_take_asking_again(ahead->batches, held)) {
         sfs_file_will_need_again(file, 0, SFS_HELD_ASK);
@@ -121,15 +121,18 @@ static void ask_for_rows(sfs_ahead *ahead, const struct job *job, sfs_held *held
     }
 }
 
-/* Of a collection that memory holds, all rows are needed sooner or later: where some are missing,
- * they are read from the first to the last, which no disk minds; and not one by one, as that would
- * keep them out of huge pages. */
+/* Asks for what a file in a sequence needs: blocks, of the next window; or rows. But of a
+ * collection that memory holds, all rows are needed sooner or later: where some are missing, they
+ * are read from the first to the last, which no disk minds; and not one by one, as that would keep
+ * them out of huge pages. */
 static void ask_for(sfs_ahead *ahead, const struct job *job, sfs_held *held)
 {
+    bool mine = sfs_held_take_asking(ahead->batches, held) || job->first;
+    if (mine && sfs_batch_will_need_blocks(ahead->tree, job->node, job->first))
+        return;
     if (!sfs_collection_fits_in_memory(ahead->collection))
-        ask_for_rows(ahead, job, held);
-    else if ((sfs_held_take_asking(ahead->batches, held) || job->first) &&
-             sfs_file_cold_share(sfs_held_file(held)) > mostly_cold)
+        ask_for_rows(ahead, job, held, mine);
+    else if (mine && sfs_file_cold_share(sfs_held_file(held)) > mostly_cold)
         sweep(ahead);
 }
 

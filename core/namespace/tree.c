@@ -307,21 +307,16 @@ static bool is_first_to_ask(sfs_tree *tree, const sfs_address *address)
     return atomic_exchange(&tree->asked_step, step) != step;
 }
 
-bool sfs_batch_will_need(sfs_tree *tree, sfs_node node, const sfs_file *file, uint64_t max_size,
-                         bool first)
+bool sfs_batch_will_need_blocks(sfs_tree *tree, sfs_node node, bool first)
 {
     sfs_place place;
-    bool blocks = open_batch(tree, node, &place);
-    if (blocks && place.view->view.order != SFS_ORDER_BLOCK) {
-        sfs_place_close(tree, &place);
-        blocks = false;
-    }
-    if (!blocks)
-        return sfs_file_will_need(file, 0, max_size);
-    if (is_first_to_ask(tree, &place.address) || first)
+    if (!open_batch(tree, node, &place))
+        return false;
+    bool blocks = place.view->view.order == SFS_ORDER_BLOCK;
+    if (blocks && (is_first_to_ask(tree, &place.address) || first))
         sfs_ahead_windows(tree->collection, place.view, &place.address, first);
     sfs_place_close(tree, &place);
-    return false;
+    return blocks;
 }
 
 bool sfs_tree_sweep(const sfs_tree *tree, uint64_t from, uint64_t length)

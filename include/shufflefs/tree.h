@@ -193,12 +193,11 @@ SFS_API void sfs_file_will_need_again(const sfs_file *file, uint64_t offset, uin
  * in memory, from a few places. */
 SFS_API double sfs_file_cold_share(const sfs_file *file);
 
-/** Asks for what the file of a batch needs as one of several that are read in sequence: where the
- * order keeps blocks together, the part of the next window that is due, block by block, and with
- * `first`, the window that the batch is in; else at most max_size bytes of the file. Returns
- * whether it asked for rows of the file by themselves. */
-SFS_API bool sfs_batch_will_need(sfs_tree *tree, sfs_node node, const sfs_file *file,
-                                 uint64_t max_size, bool first);
+/** Where the order keeps blocks together: asks for what the file of a batch needs as one of several
+ * that are read in sequence, the part of the next window that is due, block by block, and with
+ * `first`, the window that the batch is in; blocks in memory are left out. False where it does not
+ * keep blocks together. */
+SFS_API bool sfs_batch_will_need_blocks(sfs_tree *tree, sfs_node node, bool first);
 
 /** Reads bytes [from, from + length) of what batches are made of, its files one behind the other,
  * into memory. False where there are no more. */
