@@ -144,19 +144,22 @@ bool sfs_ask_cold(const sfs_row_list *list, uint64_t first, uint64_t end, bool a
     return true;
 }
 
+bool sfs_ask_run_is_resident(const sfs_matrix *matrix, uint64_t first, uint64_t count)
+{
+    sfs_row_place place;
+    return sfs_matrix_locate(matrix, first + count / 2, &place, NULL) || !place.nnz ||
+           is_resident(sfs_codec_of(matrix)->extent(matrix, &place, SFS_ROW_VALUES));
+}
+
 void sfs_ask_run(const sfs_matrix *matrix, uint64_t first, uint64_t count)
 {
     sfs_extent held[2] = {{0}, {0}};
     const sfs_codec *codec = sfs_codec_of(matrix);
     int arrays = codec->one_extent ? 1 : 2;
-    bool cold = false;
     for (uint64_t row = first; row < first + count; row++) {
         sfs_row_place place;
         if (sfs_matrix_locate(matrix, row, &place, NULL) || !place.nnz)
             continue;
-        cold = cold || !is_resident(codec->extent(matrix, &place, SFS_ROW_VALUES));
-        if (!cold)
-            return;
         for (int i = 0; i < arrays; i++)
             ask(&held[i], codec->extent(matrix, &place, (sfs_row_array)i));
     }

@@ -31,8 +31,10 @@ void sfs_ask_rows(const sfs_row_list *list, sfs_row_array array, uint64_t first,
  * `again`: in any case. Returns whether it asked. */
 bool sfs_ask_cold(const sfs_row_list *list, uint64_t first, uint64_t end, bool again);
 
-/* Asks for both arrays of rows [first, first + count) of a matrix, neighbours in its files, unless
- * the first of them is in memory. */
+/* Asks for both arrays of rows [first, first + count) of a matrix, neighbours in its files. */
 void sfs_ask_run(const sfs_matrix *matrix, uint64_t first, uint64_t count);
+
+/* Whether the row in their middle is in memory: the first and the last share pages with others. */
+bool sfs_ask_run_is_resident(const sfs_matrix *matrix, uint64_t first, uint64_t count);
 
 #endif

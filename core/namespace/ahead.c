@@ -8,23 +8,32 @@ enum { TOUCH_STEP = 64 << 10 }; /* pages that the kernel maps at once */
 
 struct windows {
     const sfs_bound_view *view;
+    bool look; /* leave out blocks in memory */
     sfs_order order;
     uint64_t from, to; /* places of the shuffled blocks */
 };
 
-/* Rows [first, first + count) of the view, neighbours together. */
-static void ask_rows(const sfs_bound_view *view, uint64_t first, uint64_t count)
+static void ask_run(const struct windows *windows, uint64_t first, uint64_t count)
 {
+    const sfs_matrix *matrix = windows->view->matrix;
+    if (!windows->look || !sfs_ask_run_is_resident(matrix, first, count))
+        sfs_ask_run(matrix, first, count);
+}
+
+/* Rows [first, first + count) of the view, neighbours together. */
+static void ask_rows(const struct windows *windows, uint64_t first, uint64_t count)
+{
+    const sfs_bound_view *view = windows->view;
     uint64_t from = sfs_view_rows_at(&view->rows, first), length = 1;
     for (uint64_t i = first + 1; i < first + count; i++, length++) {
         uint64_t row = sfs_view_rows_at(&view->rows, i);
         if (row == from + length)
             continue;
-        sfs_ask_run(view->matrix, from, length);
+        ask_run(windows, from, length);
         from = row;
         length = 0;
     }
-    sfs_ask_run(view->matrix, from, length);
+    ask_run(windows, from, length);
 }
 
 /* The blocks that begin in [from, to). */
@@ -36,7 +45,7 @@ static sfs_status ask_blocks(void *context, sfs_error *error)
     for (uint64_t at = windows->from, rows; at < windows->to; at += rows) {
         uint64_t row = sfs_order_block_row(&windows->order, at, &rows);
         if (row % view->view.block_size == 0)
-            ask_rows(view, row, rows);
+            ask_rows(windows, row, rows);
     }
     return 0;
 }
@@ -54,7 +63,7 @@ void sfs_ahead_windows(const sfs_collection *collection, const sfs_bound_view *v
                        const sfs_address *address, bool first)
 {
     sfs_order_spec spec = sfs_bound_view_order(view, address->epoch);
-    struct windows windows = {.view = view};
+    struct windows windows = {.view = view, .look = sfs_collection_fits_in_memory(collection)};
     uint64_t step = view->deal.world_size * view->deal.batch_size;
     uint64_t begin = address->batch * step, rows = sfs_address_batches(address) * step;
     if (!view->deal.n || sfs_order_open(&windows.order, &spec, NULL))

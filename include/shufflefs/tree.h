@@ -195,8 +195,8 @@ SFS_API double sfs_file_cold_share(const sfs_file *file);
 
 /** Where the order keeps blocks together: asks for what the file of a batch needs as one of several
  * that are read in sequence, the part of the next window that is due, block by block, and with
- * `first`, the window that the batch is in; blocks in memory are left out. False where it does not
- * keep blocks together. */
+ * `first`, the window that the batch is in; of a collection that memory holds, without the blocks
+ * that are there. False where the order does not keep blocks together. */
 SFS_API bool sfs_batch_will_need_blocks(sfs_tree *tree, sfs_node node, bool first);
 
 /** Reads bytes [from, from + length) of what batches are made of, its files one behind the other,

@@ -67,10 +67,12 @@ def data_file(store):
 
 # Prints what bench_readers does: random rows of a raw collection, copied out of its mapped files.
 PAGE_FAULTS = """
-import sys, time
+import mmap, sys, time
 import numpy as np
 bases, deltas, nnz, indices, data = (np.load(f"{sys.argv[1]}/s0.m0.{name}.npy", mmap_mode="r")
                                      for name in ("bases", "deltas", "nnz", "indices", "data"))
+for array in (indices, data):
+    array._mmap.madvise(mmap.MADV_RANDOM)
 rows, size, started = np.random.default_rng(1).permutation(len(nnz))[:8192].tolist(), 0, time.perf_counter()
 for row in rows:
     first = int(bases[row // 64]) + int(deltas[row])
