@@ -144,11 +144,29 @@ bool sfs_ask_cold(const sfs_row_list *list, uint64_t first, uint64_t end, bool a
     return true;
 }
 
-bool sfs_ask_run_is_resident(const sfs_matrix *matrix, uint64_t first, uint64_t count)
+/* Where a row's values lie; false where it has none. */
+static bool find_values(const sfs_matrix *matrix, uint64_t row, sfs_extent *out)
 {
     sfs_row_place place;
-    return sfs_matrix_locate(matrix, first + count / 2, &place, NULL) || !place.nnz ||
-           is_resident(sfs_codec_of(matrix)->extent(matrix, &place, SFS_ROW_VALUES));
+    if (sfs_matrix_locate(matrix, row, &place, NULL) || !place.nnz)
+        return false;
+    *out = sfs_codec_of(matrix)->extent(matrix, &place, SFS_ROW_VALUES);
+    return true;
+}
+
+static uint64_t page_of(sfs_extent extent, uint64_t byte)
+{
+    return ((uint64_t)(extent.bytes - extent.map->bytes) + byte) / SFS_PAGE;
+}
+
+bool sfs_ask_run_is_resident(const sfs_matrix *matrix, uint64_t first, uint64_t count)
+{
+    sfs_extent begin, middle, end;
+    if (!find_values(matrix, first, &begin) || !find_values(matrix, first + count / 2, &middle) ||
+        !find_values(matrix, first + count - 1, &end))
+        return false;
+    uint64_t page = page_of(middle, 0);
+    return page != page_of(begin, 0) && page != page_of(end, end.length - 1) && is_resident(middle);
 }
 
 void sfs_ask_run(const sfs_matrix *matrix, uint64_t first, uint64_t count)

@@ -34,7 +34,8 @@ bool sfs_ask_cold(const sfs_row_list *list, uint64_t first, uint64_t end, bool a
 /* Asks for both arrays of rows [first, first + count) of a matrix, neighbours in its files. */
 void sfs_ask_run(const sfs_matrix *matrix, uint64_t first, uint64_t count);
 
-/* Whether the row in their middle is in memory: the first and the last share pages with others. */
+/* Whether the row in their middle is in memory, and in no page that the rows around them may have
+ * brought there. */
 bool sfs_ask_run_is_resident(const sfs_matrix *matrix, uint64_t first, uint64_t count);
 
 #endif

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Prints what the kernel is asked for ahead of a batch: a line where it says that nothing is in
  * memory, and begins to read what it is asked about; one where all is; and one where it is asked
- * again. Each has the bytes of every file that are asked for, and, but for the last, whether
- * sfs_file_will_need says that it asked. Usage: ask_ahead COLLECTION PATH KEY=VALUE... */
+ * again. Each has the bytes of every file that are asked for, behind what sfs_file_will_need
+ * returns. Two more lines, as the first two, tell of the blocks of the batch's window and the next;
+ * these begin with what sfs_batch_will_need_blocks returns. Usage: ask_ahead COLLECTION PATH
+ * KEY=VALUE... */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -13,23 +15,20 @@
 
 #include "shufflefs/shufflefs.h"
 
-enum { FILES_MAX = 256, LOOKED_MAX = 4096 };
+enum { FILES_MAX = 256, PAGE = 4096, PAGES_MAX = 16384 };
 
 static sfs_error error;
 static uint64_t asked[FILES_MAX]; /* bytes, by descriptor */
-static bool all_in_memory;
-static struct {
-    int fd;
-    off_t offset;
-} looked[LOOKED_MAX];
-static unsigned looked_count;
+static bool in_memory[FILES_MAX][PAGES_MAX];
 
 /* The two calls that tell the kernel and ask it, in place of the C library's. */
 int posix_fadvise(int fd, off_t offset, off_t length, int advice)
 {
-    (void)offset;
-    if (advice == POSIX_FADV_WILLNEED && fd < FILES_MAX)
-        asked[fd] += (uint64_t)length;
+    if (advice != POSIX_FADV_WILLNEED || fd >= FILES_MAX || !length)
+        return 0;
+    asked[fd] += (uint64_t)length;
+    for (off_t page = offset / PAGE; page <= (offset + length - 1) / PAGE; page++)
+        in_memory[fd][page % PAGES_MAX] = true;
     return 0;
 }
 
@@ -38,13 +37,10 @@ ssize_t preadv2(int fd, const struct iovec *to, int count, off_t offset, int fla
     (void)to;
     (void)count;
     (void)flags;
-    bool known = all_in_memory;
-    for (unsigned i = 0; i < looked_count; i++)
-        known |= looked[i].fd == fd && looked[i].offset == offset;
-    if (known || looked_count == LOOKED_MAX)
+    bool *page = &in_memory[fd % FILES_MAX][offset / PAGE % PAGES_MAX];
+    if (*page)
         return 1;
-    looked[looked_count].fd = fd;
-    looked[looked_count++].offset = offset;
+    *page = true;
     errno = EAGAIN;
     return -1;
 }
@@ -79,10 +75,22 @@ static sfs_view *view_of(char **arguments, int count)
     return view;
 }
 
-static void look_and_ask(const sfs_file *file, bool in_memory)
+static void set_memory(bool all)
 {
-    all_in_memory = in_memory;
+    memset(in_memory, all, sizeof in_memory);
+}
+
+static void look_and_ask(const sfs_file *file, bool all_in_memory)
+{
+    set_memory(all_in_memory);
     printf("%d", sfs_file_will_need(file, 0, sfs_file_size(file)));
+    print_asked();
+}
+
+static void look_and_ask_for_blocks(sfs_tree *tree, sfs_node node, bool all_in_memory)
+{
+    set_memory(all_in_memory);
+    printf("%d", sfs_batch_will_need_blocks(tree, node, true));
     print_asked();
 }
 
@@ -100,12 +108,13 @@ int main(int count, char **arguments)
     require(sfs_resolve(tree, arguments[2], &node, &error));
     require(sfs_open(tree, node, &file, &error));
     memset(asked, 0, sizeof asked); /* with genes, opening it took reading all */
-    looked_count = 0;
     look_and_ask(file, false);
     look_and_ask(file, true);
     sfs_file_will_need_again(file, 0, sfs_file_size(file));
     printf("again");
     print_asked();
+    look_and_ask_for_blocks(tree, node, false);
+    look_and_ask_for_blocks(tree, node, true);
     sfs_file_close(file);
     sfs_forget(tree, node, 1);
     sfs_tree_close(tree);

@@ -26,11 +26,16 @@ def nonzeros(collection, paths):
 
 
 def ask(collection, name, *keys):
-    """What is asked for where nothing is in memory, where all is, and again."""
-    done = subprocess.run([BUILD / "ask_ahead", collection, RANK + name, f"batch_size={ROWS}", *keys], capture_output=True, text=True, check=True)
-    cold, warm, again = [line.split() for line in done.stdout.splitlines()]
-    assert done.stderr == "" and warm == ["0"] and cold == ["1", *again[1:]] and again[0] == "again"
+    """The bytes of each file that are asked for, where nothing is in memory, and again; where all is, nothing."""
+    cold, warm, again, *blocks = ask_ahead(collection, name, *keys)
+    assert warm == ["0"] and cold == ["1", *again[1:]] and again[0] == "again" and blocks == [["0"], ["0"]]
     return list(map(int, again[1:]))
+
+
+def ask_ahead(collection, name, *keys):
+    done = subprocess.run([BUILD / "ask_ahead", collection, RANK + name, f"batch_size={ROWS}", *keys], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    return [line.split() for line in done.stdout.splitlines()]
 
 
 @pytest.mark.parametrize("name,batches", [("batch_3.csr", [3]), ("batch_3.npy", [3]), ("batch_3/data.npy", [3]), ("batch_3/indices.npy", [3]),
@@ -49,3 +54,15 @@ def test_all_that_is_read_is_asked_for(collection, name, batches):
 def test_genes_are_found_in_whole_rows(collection, name):
     """Which values are of the genes, the indices tell: both are asked for, once."""
     assert ask(collection, name, "genes=_index like \"%7\"") == ask(collection, "batch_3.csr")
+
+
+@pytest.mark.parametrize("name", ["batch_0.csr", "batch_7.csr", "batches_2-5.csr"])
+@pytest.mark.parametrize("block", [1, 8, 60])
+def test_all_blocks_of_a_window_are_asked_for(collection, name, block):
+    """Of a window that has all rows, that is all there is, whichever batch of it comes first; and nothing of it where it is in memory."""
+    nnz = nonzeros(collection, [f"batch_{k}.csr" for k in range(30)])
+    *_, cold, warm = ask_ahead(collection, name, "order=block", f"block_size={block}", "window=3000")
+    data = max(path.stat().st_size for path in collection.iterdir())
+    all_of_it = {"raw": [4 * nnz] * 2, "dense": [4 * 3000 * 3000], "packed": [data - 128]}[collection.stem]
+    assert cold[0] == "1" and list(map(int, cold[1:])) == all_of_it
+    assert warm[0] == "1" and (warm == ["1"] or block < 60), "blocks of a page or two are asked for without looking"
