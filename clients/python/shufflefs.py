@@ -271,7 +271,7 @@ class _Source:
         self.world_size, self.batch_size = self.view["world_size"], self.view["batch_size"]
         self.batches_per_rank, self.epoch_limit = described["batches_per_rank"], described["epoch_limit"]
         self._rows = described.get("rows_digest", self.dataset["rows"])
-        self._most_together = self.dataset.get("batches_together", 1)
+        self._most_together = min(self.dataset.get("batches_together", 1), max(1, (1 << 24) // self.batch_size))
 
     def csr(self, path):
         """The Batch of any `.csr` path, such as rows/5,3,3.csr."""

@@ -154,7 +154,8 @@ static bool lookup_in_epoch(const sfs_bound_view *view, const char *name, sfs_ad
     return true;
 }
 
-/* batches_A-B.csr: the files of batches A to B, one behind another. */
+/* batches_A-B.csr: the files of batches A to B, one behind another; of no more rows than a batch
+ * may have. */
 static bool lookup_run(const sfs_bound_view *view, const char *name, sfs_address *address)
 {
     uint64_t last;
@@ -164,7 +165,8 @@ static bool lookup_run(const sfs_bound_view *view, const char *name, sfs_address
     name += length;
     if (!sfs_number_take(&name, &address->batch) || *name++ != '-' ||
         !sfs_number_take(&name, &last) || strcmp(name, ".csr") != 0 || last <= address->batch ||
-        last >= view->steps || last - address->batch >= SFS_RUN_MAX)
+        last >= view->steps || last - address->batch >= SFS_RUN_MAX ||
+        (last - address->batch + 1) * view->deal.batch_size > SFS_MAX_BATCH_SIZE)
         return false;
     address->kind = SFS_ADDRESS_RUN + (sfs_address_kind)(last - address->batch - 1);
     return true;

@@ -94,6 +94,14 @@ def test_names(cells_mount, ranks):
     assert sorted(os.listdir(directory)) == sorted(f"batch_{k}.csr" for k in range(last + 1))
 
 
+def test_no_more_rows_than_a_batch_may_have(cells_mount):
+    """A name alone must not make the daemon work out more."""
+    view = cells_mount / spell({"balance": "tissue_general", "batch_size": 2**23, "epoch_size": 2**25})
+    assert json.loads((view / "view.json").read_text())["batches_per_rank"] == 4
+    for first, last in ((0, 2), (0, 3), (1, 3)):
+        assert errno_of(os.stat, view / f"epoch_0/rank_0/batches_{first}-{last}.csr") == errno.ENOENT
+
+
 def read_runs(root, runs):
     return {run: (root / f"batches_{run[0]}-{run[1]}.csr").read_bytes() for run in runs}
 
