@@ -8,8 +8,8 @@
 
 /* Asks for the blocks that stand, in the next window, where the rows of a file's steps do in theirs
  * (all ranks' share of it, as the rows of each are scattered over all blocks); `first`: and for all
- * of the window that the first step begins in. For SFS_ORDER_BLOCK, and the file of a batch or a
- * run of them. */
+ * of the window that the first step begins in; of a collection that memory holds, without the
+ * blocks that are there. For SFS_ORDER_BLOCK, and the file of a batch or a run of them. */
 void sfs_ahead_windows(const sfs_collection *collection, const sfs_bound_view *view,
                        const sfs_address *address, bool first);
 
