@@ -82,7 +82,8 @@ const sfs_block_ops sfs_block_ops_portable = {.unpack = unpack_block,
                                               .sum_gaps = sum_gaps,
                                               .to_float32 = to_float32,
                                               .to_uint16 = to_uint16,
-                                              .to_uint8 = to_uint8};
+                                              .to_uint8 = to_uint8,
+                                              .decode_narrow = sfs_narrow_decode_none};
 
 #ifdef __x86_64__
 
@@ -237,7 +238,8 @@ static const sfs_block_ops avx2 = {.unpack = unpack_avx2,
                                    .sum_gaps = sum_gaps_avx2,
                                    .to_float32 = to_float32_avx2,
                                    .to_uint16 = to_uint16_avx2,
-                                   .to_uint8 = to_uint8_avx2};
+                                   .to_uint8 = to_uint8_avx2,
+                                   .decode_narrow = sfs_narrow_decode_avx2};
 
 const sfs_block_ops *sfs_block_ops_best(void)
 {

@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "codec/narrow.h"
+
 enum {
     SFS_BLOCK = 128,     /* numbers in a block; the last one of a sequence may have fewer */
     SFS_BLOCK_SLACK = 64 /* bytes behind a block that may be read, and are not used */
@@ -33,6 +35,8 @@ typedef struct sfs_block_ops {
     /* out[i] = numbers[i] + base; the largest that the type has where it is more. */
     void (*to_uint16)(const uint32_t *numbers, unsigned n, uint32_t base, uint8_t *out);
     void (*to_uint8)(const uint32_t *numbers, unsigned n, uint32_t base, uint8_t *out);
+    /* The same of many blocks at once, where they are narrow. */
+    sfs_narrow_decode *decode_narrow;
 } sfs_block_ops;
 
 extern const sfs_block_ops sfs_block_ops_portable;

@@ -3,12 +3,7 @@
 
 #include <string.h>
 
-enum { EXCEPTIONS = 128, WIDTHS = 33 };
-
-static size_t packed_size(unsigned n, unsigned width)
-{
-    return ((size_t)n * width + 7) / 8;
-}
+enum { WIDTHS = 33 };
 
 static unsigned width_of(uint32_t number)
 {
@@ -32,8 +27,8 @@ static void pack(const uint32_t *numbers, unsigned n, unsigned width, uint8_t *o
  * the `most` bits. */
 static size_t size_with(unsigned n, unsigned width, unsigned most, unsigned over)
 {
-    size_t size = packed_size(n, width);
-    return over ? size + 2 + over + packed_size(over, most - width) : size;
+    size_t size = sfs_pfor_packed(n, width);
+    return over ? size + 2 + over + sfs_pfor_packed(over, most - width) : size;
 }
 
 /* The width that makes the block smallest, where an exception counts as a byte more than it takes:
@@ -71,44 +66,18 @@ size_t sfs_pfor_encode(const uint32_t *numbers, unsigned n, uint8_t *out)
         }
     }
     uint8_t *at = out;
-    *at++ = (uint8_t)(exceptions ? EXCEPTIONS + width : width);
+    *at++ = (uint8_t)(exceptions ? SFS_PFOR_EXCEPTIONS + width : width);
     if (exceptions) {
         *at++ = (uint8_t)exceptions;
         *at++ = (uint8_t)(most - width);
     }
     pack(numbers, n, width, at);
-    at += packed_size(n, width);
+    at += sfs_pfor_packed(n, width);
     if (exceptions) {
         memcpy(at, places, exceptions);
         at += exceptions;
         pack(highs, exceptions, most - width, at);
-        at += packed_size(exceptions, most - width);
+        at += sfs_pfor_packed(exceptions, most - width);
     }
     return (size_t)(at - out);
-}
-
-size_t sfs_pfor_parse(const uint8_t *bytes, size_t size, unsigned n, sfs_packed_block *out)
-{
-    unsigned width = size ? bytes[0] % EXCEPTIONS : WIDTHS, exceptions = 0, high_width = 0;
-    size_t head = 1;
-    if (width >= WIDTHS)
-        return 0;
-    if (bytes[0] >= EXCEPTIONS) {
-        head = 3;
-        if (size < head || !bytes[1] || bytes[1] > n || !bytes[2] || bytes[2] > 32 - width)
-            return 0;
-        exceptions = bytes[1];
-        high_width = bytes[2];
-    }
-    size_t numbers = packed_size(n, width);
-    size_t length = head + numbers + exceptions + packed_size(exceptions, high_width);
-    if (length > size)
-        return 0;
-    *out = (sfs_packed_block){.numbers = bytes + head,
-                              .places = bytes + head + numbers,
-                              .n = n,
-                              .width = width,
-                              .exceptions = exceptions,
-                              .high_width = high_width};
-    return length;
 }

@@ -18,6 +18,9 @@
 
 #include "codec/block_ops.h"
 
+/* What the first byte of a block with exceptions has beside its width. */
+enum { SFS_PFOR_EXCEPTIONS = 128 };
+
 /* The most bytes that a block takes. */
 enum { SFS_PFOR_MAX = 3 + SFS_BLOCK * 4 + SFS_BLOCK + SFS_BLOCK * 4 };
 
@@ -25,10 +28,33 @@ enum { SFS_PFOR_MAX = 3 + SFS_BLOCK * 4 + SFS_BLOCK + SFS_BLOCK * 4 };
  * bytes. */
 size_t sfs_pfor_encode(const uint32_t *numbers, unsigned n, uint8_t *out);
 
-/* Finds the parts of a block of n numbers, which must lie in the `size` bytes that are there; for
- * the operations of sfs_block_ops, SFS_BLOCK_SLACK bytes that may be read come behind them. Returns
- * the number of bytes of the block, or 0 where they are no such block. */
-size_t sfs_pfor_parse(const uint8_t *bytes, size_t size, unsigned n, sfs_packed_block *out);
+/* Bytes of n packed numbers. */
+static inline size_t sfs_pfor_packed(unsigned n, unsigned width)
+{
+    return ((size_t)n * width + 7) / 8;
+}
+
+/* Finds the parts of a block of n numbers, which must lie in the `size` bytes that are there;
+ * behind them, SFS_BLOCK_SLACK bytes that may be read come for this and for the operations of
+ * sfs_block_ops. Returns the number of bytes of the block, or 0 where they are no such block.
+ * Without branches on what the block has: they are mispredicted. */
+static inline size_t sfs_pfor_parse(const uint8_t *bytes, size_t size, unsigned n,
+                                    sfs_packed_block *out)
+{
+    bool patched = bytes[0] >= SFS_PFOR_EXCEPTIONS;
+    unsigned width = bytes[0] % SFS_PFOR_EXCEPTIONS;
+    unsigned exceptions = patched ? bytes[1] : 0, high_width = patched ? bytes[2] : 0;
+    bool wrong = patched & ((exceptions - 1 >= n) | (high_width - 1 >= 32 - width));
+    size_t head = patched ? 3 : 1, numbers = sfs_pfor_packed(n, width);
+    size_t length = head + numbers + exceptions + sfs_pfor_packed(exceptions, high_width);
+    *out = (sfs_packed_block){.numbers = bytes + head,
+                              .places = bytes + head + numbers,
+                              .n = n,
+                              .width = width,
+                              .exceptions = exceptions,
+                              .high_width = high_width};
+    return ((length > size) | (width > 32) | wrong) ? 0 : length;
+}
 
 /* How many bits its numbers have at most. */
 static inline unsigned sfs_pfor_bits(const sfs_packed_block *block)

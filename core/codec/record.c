@@ -10,6 +10,9 @@
 /* Holds most records whole, any block, and any compressed piece. */
 enum { STREAM_BYTES = 20 << 10 };
 
+/* Of a record whose columns are checked, how many at once. */
+enum { CHECKED_TOGETHER = 8 * SFS_BLOCK };
+
 _Static_assert((int)STREAM_BYTES >= (int)SFS_PFOR_MAX && (int)STREAM_BYTES >= (int)SFS_INFLATE_MAX,
                "each unit fits");
 
@@ -56,6 +59,23 @@ static inline bool stream_block(struct stream *stream, unsigned n, sfs_packed_bl
     size_t size = sfs_pfor_parse(stream->at, stream->have, n, out);
     stream_use(stream, size);
     return size;
+}
+
+/* Decodes narrow blocks of the next `count` elements, all of them wanted, as far as they are at
+ * hand. Returns how many elements they had; *base is that of sfs_narrow_run. */
+static inline uint32_t stream_narrow(const sfs_block_ops *ops, struct stream *stream,
+                                     sfs_narrow_form form, uint32_t count, uint32_t *base,
+                                     uint8_t *out)
+{
+    if (form == SFS_NARROW_NONE || count < SFS_BLOCK)
+        return 0;
+    stream_need(stream, SFS_PFOR_MAX);
+    sfs_narrow_run run = {
+        .bytes = stream->at, .size = stream->have, .blocks = count / SFS_BLOCK, .base = *base};
+    uint32_t done = ops->decode_narrow(&run, form, out) * SFS_BLOCK;
+    stream_use(stream, stream->have - run.size);
+    *base = run.base;
+    return done;
 }
 
 /* Whether nothing is left. */
@@ -159,6 +179,13 @@ static void put_columns(const sfs_block_ops *ops, const uint32_t *columns, unsig
     }
 }
 
+static sfs_narrow_form form_of_indices(sfs_dtype wanted)
+{
+    return wanted.size == sizeof(uint32_t)   ? SFS_NARROW_SUMS_32
+           : wanted.size == sizeof(uint16_t) ? SFS_NARROW_SUMS_16
+                                             : SFS_NARROW_NONE;
+}
+
 bool sfs_record_indices(const sfs_block_ops *ops, const sfs_record *record, sfs_dtype wanted,
                         uint32_t first, uint32_t count, void *out)
 {
@@ -169,7 +196,15 @@ bool sfs_record_indices(const sfs_block_ops *ops, const sfs_record *record, sfs_
     unsigned mode;
     if (!has_elements(record, first, count) || !open_parts(record, &stream, NULL, &mode))
         return false;
+    sfs_narrow_form form = form_of_indices(wanted);
     for (uint32_t at = 0; at < end; at += SFS_BLOCK) {
+        if (at >= first) {
+            uint32_t done = stream_narrow(ops, &stream, form, end - at, &before, to);
+            to += done * wanted.size;
+            at += done;
+            if (at == end)
+                break;
+        }
         unsigned n = block_size(record, at);
         struct share share = share_of(at, n, first, end);
         bool direct = wanted.size == sizeof *columns && share.to - share.from == SFS_BLOCK;
@@ -207,12 +242,30 @@ static bool put_numbers(const sfs_block_ops *ops, const sfs_packed_block *block,
     return true;
 }
 
+static sfs_narrow_form form_of_numbers(sfs_dtype wanted)
+{
+    if (wanted.kind == 'f')
+        return wanted.size == sizeof(float) ? SFS_NARROW_FLOAT32 : SFS_NARROW_NONE;
+    return wanted.kind != 'u'                ? SFS_NARROW_NONE
+           : wanted.size == sizeof(uint16_t) ? SFS_NARROW_UINT16
+           : wanted.size == sizeof(uint8_t)  ? SFS_NARROW_UINT8
+                                             : SFS_NARROW_NONE;
+}
+
 static bool read_numbers(const sfs_block_ops *ops, const sfs_record *record, struct stream *stream,
                          uint32_t base, sfs_dtype wanted, uint32_t first, uint32_t end,
                          uint8_t *out)
 {
+    sfs_narrow_form form = form_of_numbers(wanted);
     sfs_packed_block block;
     for (uint32_t at = 0; at < end; at += SFS_BLOCK) {
+        if (at >= first) {
+            uint32_t done = stream_narrow(ops, stream, form, end - at, &base, out);
+            out += done * wanted.size;
+            at += done;
+            if (at == end)
+                break;
+        }
         unsigned n = block_size(record, at);
         if (!stream_block(stream, n, &block))
             return false;
@@ -354,18 +407,33 @@ bool sfs_record_values(const sfs_block_ops *ops, const sfs_record *record, sfs_d
     }
 }
 
+/* How many columns the gaps of narrow blocks of the next `count` take; *done: how many those are.
+ */
+static uint64_t narrow_columns(const sfs_block_ops *ops, struct stream *stream, uint32_t count,
+                               uint32_t *done)
+{
+    uint8_t sums[CHECKED_TOGETHER * sizeof(uint32_t)];
+    uint32_t before = UINT32_MAX;
+    count = count < CHECKED_TOGETHER ? count : CHECKED_TOGETHER;
+    *done = stream_narrow(ops, stream, SFS_NARROW_SUMS_32, count, &before, sums);
+    return before + 1;
+}
+
 bool sfs_record_check(const sfs_record *record, uint64_t columns)
 {
     const sfs_block_ops *ops = sfs_block_ops_best();
     struct stream stream;
     sfs_packed_block block;
-    uint32_t gaps[SFS_BLOCK];
+    uint32_t gaps[SFS_BLOCK], n;
     uint64_t next = 0;
     unsigned mode;
     if (!open_parts(record, &stream, NULL, &mode))
         return false;
-    for (uint32_t at = 0; at < record->nnz; at += SFS_BLOCK) {
-        unsigned n = block_size(record, at);
+    for (uint32_t at = 0; at < record->nnz; at += n) {
+        next += narrow_columns(ops, &stream, record->nnz - at, &n);
+        if (n)
+            continue;
+        n = block_size(record, at);
         if (!stream_block(&stream, n, &block) || !ops->unpack(&block, gaps))
             return false;
         for (unsigned i = 0; i < n; i++)
