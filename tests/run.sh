@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Installs what the tests need, builds, and runs all of them: the core's unit tests, the documents' tests, those over
-# real mounts and those of the clients with the daemon under ASan and UBSan; then readers in parallel under TSan, and what
-# needs the release build. Extra arguments go to pytest.
+# real mounts and those of the clients with the daemon under ASan and UBSan; then readers in parallel under TSan. What needs
+# the release build runs beside these, as much of it keeps one processor busy for minutes; it is shown at the end, and kept
+# in build/large.log. Extra arguments go to pytest.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -20,8 +21,14 @@ pytest="-m pytest -q -p no:cacheprovider -n auto"
 ctest --test-dir build/asan --output-on-failure -j "$(nproc)"
 ctest --test-dir build/tsan --output-on-failure -L threads # the others have one
 export SHUFFLEFS_RELEASE_BUILD=build/release
+SHUFFLEFS_BUILD=build/release /usr/bin/python3 $pytest --dist loadfile tests/mount -m large "$@" >build/large.log 2>&1 &
+large=$!
+trap wait EXIT # it leaves nothing mounted
 SHUFFLEFS_BUILD=build/asan /usr/bin/python3 $pytest tests/docs tests/unit tests/mount -m "not large" "$@"
 SHUFFLEFS_BUILD=build/asan $torch_python $pytest tests/clients -m "not large" "$@"
 SHUFFLEFS_BUILD=build/tsan /usr/bin/python3 $pytest tests/mount/test_concurrency.py tests/mount/test_read_ahead.py -m "not large" \
     -k "not refused and not block" "$@"
-SHUFFLEFS_BUILD=build/release /usr/bin/python3 $pytest --dist loadfile tests/mount -m large "$@"
+failed=0
+wait $large || failed=$?
+cat build/large.log
+exit $failed

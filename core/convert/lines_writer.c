@@ -131,19 +131,20 @@ static void pass(lines_job *job, uint64_t bytes)
 static sfs_status write_part(lines_job *job, uint64_t first, uint64_t rows, uint64_t *bytes,
                              sfs_error *error)
 {
-    uint64_t base = 0, cells = 16 * job->table.column_count;
+    uint64_t cells = 16 * job->table.column_count;
+    uint32_t deltas[SFS_LINES_BASE_ROWS];
     sfs_csv_sink sink = {0};
     size_t part = 0;
-    for (uint64_t row = 0; row < rows; row++) {
-        uint64_t start = sink.length;
-        if (row % SFS_LINES_BASE_ROWS == 0) {
-            base = start;
-            SFS_TRY(sfs_array_file_append(job->bases, &base, sizeof base, error));
+    for (uint64_t row = 0, count; row < rows; row += count) {
+        uint64_t base = sink.length;
+        count = rows - row < SFS_LINES_BASE_ROWS ? rows - row : SFS_LINES_BASE_ROWS;
+        for (uint64_t i = 0; i < count; i++) {
+            deltas[i] = (uint32_t)(sink.length - base);
+            SFS_TRY(sfs_csv_put_row(&job->table, first + row + i, &part, &sink, error));
         }
-        uint32_t delta = (uint32_t)(start - base);
-        SFS_TRY(sfs_array_file_append(job->deltas, &delta, sizeof delta, error));
-        SFS_TRY(sfs_csv_put_row(&job->table, first + row, &part, &sink, error));
-        pass(job, sink.length - start + cells);
+        SFS_TRY(sfs_array_file_append(job->bases, &base, sizeof base, error));
+        SFS_TRY(sfs_array_file_append(job->deltas, deltas, count * sizeof *deltas, error));
+        pass(job, sink.length - base + count * cells);
         if (row % (1 << 16) == 0)
             sfs_progress_update(job->progress, first + row);
     }

@@ -4,9 +4,9 @@ import concurrent.futures
 import multiprocessing
 import os
 import random
+import resource
 import statistics
 import subprocess
-import time
 from pathlib import Path
 
 import numpy as np
@@ -129,13 +129,16 @@ def test_any_batch_first(million, mount):
 
 @pytest.mark.large
 def test_listing_a_million(million, mount):
-    """`ls -U` of a rank with a million batches takes less than a second."""
+    """`ls -U` of a rank with a million batches takes less than a second, of ls and of the daemon."""
     with mount(million, build=harness.RELEASE, batch_size=1) as mounted:
+        def spent():
+            usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+            return usage.ru_utime + usage.ru_stime + processor_time_of(mounted.process.pid) / 1e9
         times = []
         for epoch in range(3):
-            start = time.monotonic()
+            start = spent()
             done = subprocess.run(["ls", "-U", mounted / f"epoch_{epoch}/rank_0"], capture_output=True, check=True)
-            times.append(time.monotonic() - start)
+            times.append(spent() - start)
             names = done.stdout.split()
             assert len(names) == 10**6 and set(names) == {b"batch_%d.csr" % k for k in range(10**6)}
-        assert min(times) < 1, times
+        assert 0 < min(times) < 1, times
