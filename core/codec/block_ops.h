@@ -35,7 +35,7 @@ typedef struct sfs_block_ops {
     /* out[i] = numbers[i] + base; the largest that the type has where it is more. */
     void (*to_uint16)(const uint32_t *numbers, unsigned n, uint32_t base, uint8_t *out);
     void (*to_uint8)(const uint32_t *numbers, unsigned n, uint32_t base, uint8_t *out);
-    /* The same of many blocks at once, where they are narrow. */
+    /* What some of these do, of many blocks at once; may do none, and return 0. */
     sfs_narrow_decode *decode_narrow;
 } sfs_block_ops;
 

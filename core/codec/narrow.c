@@ -20,15 +20,15 @@ uint32_t sfs_narrow_decode_none(sfs_narrow_run *run, sfs_narrow_form form, uint8
 #define AVX2 __attribute__((target("avx2,bmi2")))
 #define AVX2_PART AVX2 static inline __attribute__((always_inline))
 
-/* Sums: eight numbers a lane. Others: sixteen numbers lie in 16 bytes. Either way each lies in 2,
- * whatever its first bit. */
-enum { SUM_WIDTH_MAX = 9, NUMBER_WIDTH_MAX = 8 };
+/* The widest numbers of which each lies in 2 bytes, whatever its first bit, and eight, or sixteen,
+ * lie in 16. */
+enum { EIGHTS_WIDTH_MAX = 9, SIXTEEN_WIDTH_MAX = 8 };
 
 enum {
-    BITS_MAX = 12,            /* so the sum of eight numbers, and of 1 for each, has 16 bits */
-    VECTOR = 16,              /* numbers in a vector */
-    VECTORS = SFS_BLOCK / 16, /* in a block */
-    PLACES = 256,             /* what a byte can say; a block's are below SFS_BLOCK */
+    BITS_MAX = 12, /* so the sum of eight numbers, and of 1 for each, has 16 bits */
+    VECTOR = 16,   /* numbers in a vector */
+    VECTORS = SFS_BLOCK / VECTOR,
+    PLACES = 256, /* what a byte can say; a block's are below SFS_BLOCK */
 };
 
 /* For a width: which two bytes each number of a vector lies in, in either lane, and what moves it
@@ -51,15 +51,15 @@ struct layout {
 #define SIXTEEN(w) LAYOUT(0, 8, 4, 12, w)
 
 /* Lanes of eight numbers, each with 16 bytes of its own, in which they begin at bit 0. */
-static const struct layout eights[SUM_WIDTH_MAX + 1] = {EIGHTS(0), EIGHTS(1), EIGHTS(2), EIGHTS(3),
-                                                        EIGHTS(4), EIGHTS(5), EIGHTS(6), EIGHTS(7),
-                                                        EIGHTS(8), EIGHTS(9)};
+static const struct layout eights[EIGHTS_WIDTH_MAX + 1] = {
+    EIGHTS(0), EIGHTS(1), EIGHTS(2), EIGHTS(3), EIGHTS(4),
+    EIGHTS(5), EIGHTS(6), EIGHTS(7), EIGHTS(8), EIGHTS(9)};
 
 /* Sixteen numbers of the same 16 bytes: those of the first lane are 0 to 3 and 8 to 11, so that
  * what unpacks the halves of lanes has eight neighbours. */
-static const struct layout sixteen[NUMBER_WIDTH_MAX + 1] = {SIXTEEN(0), SIXTEEN(1), SIXTEEN(2),
-                                                            SIXTEEN(3), SIXTEEN(4), SIXTEEN(5),
-                                                            SIXTEEN(6), SIXTEEN(7), SIXTEEN(8)};
+static const struct layout sixteen[SIXTEEN_WIDTH_MAX + 1] = {SIXTEEN(0), SIXTEEN(1), SIXTEEN(2),
+                                                             SIXTEEN(3), SIXTEEN(4), SIXTEEN(5),
+                                                             SIXTEEN(6), SIXTEEN(7), SIXTEEN(8)};
 
 /* A layout at hand. */
 struct unpacking {
@@ -86,7 +86,7 @@ AVX2_PART __m256i both_lanes(const uint8_t *bytes)
     return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)bytes));
 }
 
-/* Bytes of a word, each of them a place. */
+/* A byte, eight times in a word. */
 #define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 
 /* Where each of eight numbers is in vectors of lanes that are numbers [8 k, 8 k + 8) of the first
@@ -211,11 +211,13 @@ AVX2_PART __m256i put_sums_32(const __m256i gaps[VECTORS], __m256i before, uint8
     return _mm256_permute2x128_si256(before, before, 0x11);
 }
 
-/* The same of 16 bits, saturated; `next` is 1 more than what comes before, as that can be -1. */
-AVX2_PART __m256i put_sums_16(const __m256i gaps[VECTORS], __m256i next, uint8_t *out)
+/* The same of 16 bits, saturated; `first` and what is returned are 1 more than what comes before,
+ * as that can be -1. */
+AVX2_PART uint32_t put_sums_16(const __m256i gaps[VECTORS], uint32_t first, uint8_t *out)
 {
     const __m256i one = _mm256_set1_epi16(1), last = _mm256_set1_epi16(0x0f0e);
     __m256i half = sum_of_half(gaps);
+    __m256i next = _mm256_set1_epi16((short)first);
     next = _mm256_adds_epu16(next, _mm256_packus_epi32(half, half));
     for (unsigned k = 0; k < VECTORS; k++, out += 8 * sizeof(uint16_t)) {
         __m256i sums = sums_in_lanes(gaps[k]);
@@ -223,7 +225,7 @@ AVX2_PART __m256i put_sums_16(const __m256i gaps[VECTORS], __m256i next, uint8_t
         store_halves(out, SFS_BLOCK / 2 * sizeof(uint16_t), eight);
         next = _mm256_adds_epu16(next, _mm256_shuffle_epi8(sums, last));
     }
-    return _mm256_permute2x128_si256(next, next, 0x11);
+    return (uint16_t)_mm256_extract_epi16(next, VECTOR - 1);
 }
 
 /* Sixteen numbers of the block, in the order of `sixteen`. */
@@ -268,7 +270,7 @@ AVX2_PART void put_uint8(const sfs_packed_block *block, const uint16_t *added, u
 AVX2_PART bool is_narrow(const sfs_packed_block *block, unsigned width_max)
 {
     return block->width <= width_max && sfs_pfor_bits(block) <= BITS_MAX &&
-           block->high_width <= SUM_WIDTH_MAX;
+           block->high_width <= EIGHTS_WIDTH_MAX;
 }
 
 /* The next block of the run, if it is narrow, and what is to be added to its numbers. */
@@ -276,37 +278,60 @@ AVX2_PART size_t next_block(const sfs_narrow_run *run, uint32_t base, bool sums,
                             sfs_packed_block *block, uint16_t added[PLACES])
 {
     size_t size = sfs_pfor_parse(run->bytes, run->size, SFS_BLOCK, block);
-    bool narrow = size && is_narrow(block, sums ? SUM_WIDTH_MAX : NUMBER_WIDTH_MAX);
+    bool narrow = size && is_narrow(block, sums ? EIGHTS_WIDTH_MAX : SIXTEEN_WIDTH_MAX);
     return narrow && spread(block, base, sums, added) ? size : 0;
 }
 
-AVX2_PART uint32_t decode_sums(sfs_narrow_run *run, bool wide, uint8_t *out)
+/* The next block of the run, and its gaps. */
+AVX2_PART size_t next_gaps(const sfs_narrow_run *run, __m256i gaps[VECTORS])
 {
-    const size_t block_bytes = SFS_BLOCK * (wide ? sizeof(uint32_t) : sizeof(uint16_t));
-    const uint32_t next = run->base + 1 < UINT16_MAX ? run->base + 1 : UINT16_MAX;
-    __m256i before = wide ? _mm256_set1_epi32((int)run->base) : _mm256_set1_epi16((short)next);
-    uint32_t done = 0;
-    for (; done < run->blocks; done++, out += block_bytes) {
-        sfs_packed_block block;
-        uint16_t added[PLACES];
-        __m256i gaps[VECTORS];
-        size_t size = next_block(run, 1, true, &block, added);
-        if (!size)
-            break;
+    sfs_packed_block block;
+    uint16_t added[PLACES];
+    size_t size = next_block(run, 1, true, &block, added);
+    if (size)
         unpack_gaps(&block, added, gaps);
-        before = wide ? put_sums_32(gaps, before, out) : put_sums_16(gaps, before, out);
-        run->bytes += size;
-        run->size -= size;
+    return size;
+}
+
+static inline void step(sfs_narrow_run *run, size_t size)
+{
+    run->bytes += size;
+    run->size -= size;
+}
+
+AVX2_PART uint32_t decode_sums_32(sfs_narrow_run *run, uint8_t *out)
+{
+    __m256i gaps[VECTORS], before = _mm256_set1_epi32((int)run->base);
+    uint32_t done = 0;
+    for (size_t size; done < run->blocks && (size = next_gaps(run, gaps)); done++) {
+        before = put_sums_32(gaps, before, out);
+        out += SFS_BLOCK * sizeof(uint32_t);
+        step(run, size);
     }
-    uint32_t last = (uint32_t)_mm256_extract_epi32(before, 0);
-    if (done)
-        run->base = wide ? last : (last & UINT16_MAX) - 1;
+    run->base = (uint32_t)_mm256_extract_epi32(before, 0);
     return done;
 }
 
-typedef void put_numbers(const sfs_packed_block *block, const uint16_t *added, uint8_t *out);
+/* Blocks with sums that 16 bits may not hold are not decoded. */
+AVX2_PART uint32_t decode_sums_16(sfs_narrow_run *run, uint8_t *out)
+{
+    __m256i gaps[VECTORS];
+    uint32_t done = 0, next = run->base + 1;
+    for (size_t size; done < run->blocks && next < UINT16_MAX && (size = next_gaps(run, gaps));) {
+        next = put_sums_16(gaps, next, out);
+        if (next == UINT16_MAX)
+            break;
+        out += SFS_BLOCK * sizeof(uint16_t);
+        run->base = next - 1;
+        step(run, size);
+        done++;
+    }
+    return done;
+}
 
-AVX2_PART uint32_t decode_numbers(sfs_narrow_run *run, put_numbers *put, size_t size_of_number,
+typedef void put_block(const sfs_packed_block *block, const uint16_t *added, uint8_t *out);
+
+AVX2_PART uint32_t decode_numbers(sfs_narrow_run *run, put_block *put, size_t size_of_number,
                                   uint8_t *out)
 {
     uint32_t done = 0;
@@ -317,8 +342,7 @@ AVX2_PART uint32_t decode_numbers(sfs_narrow_run *run, put_numbers *put, size_t 
         if (!size)
             break;
         put(&block, added, out);
-        run->bytes += size;
-        run->size -= size;
+        step(run, size);
     }
     return done;
 }
@@ -327,18 +351,19 @@ AVX2 uint32_t sfs_narrow_decode_avx2(sfs_narrow_run *run, sfs_narrow_form form, 
 {
     switch (form) {
     case SFS_NARROW_SUMS_32:
-        return decode_sums(run, true, out);
+        return decode_sums_32(run, out);
     case SFS_NARROW_SUMS_16:
-        return decode_sums(run, false, out);
+        return decode_sums_16(run, out);
     case SFS_NARROW_FLOAT32:
         return decode_numbers(run, put_float32, sizeof(float), out);
     case SFS_NARROW_UINT16:
         return decode_numbers(run, put_uint16, sizeof(uint16_t), out);
     case SFS_NARROW_UINT8:
         return decode_numbers(run, put_uint8, sizeof(uint8_t), out);
-    default:
-        return 0;
+    case SFS_NARROW_NONE:
+        break;
     }
+    return 0;
 }
 
 #endif

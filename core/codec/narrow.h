@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What the numbers become; the largest that the type has where it is more. */
+/* What the numbers become; of the last two, the largest that the type has where it is more. */
 typedef enum sfs_narrow_form {
     SFS_NARROW_SUMS_32, /* of numbers that are gaps, what sfs_block_ops.sum_gaps makes ... */
     SFS_NARROW_SUMS_16, /* ... in a uint16 */
@@ -26,10 +26,11 @@ typedef struct sfs_narrow_run {
     uint32_t base;   /* of sums, what comes before, or UINT32_MAX; else what is added: 0 or 1 */
 } sfs_narrow_run;
 
-/* Decodes blocks from the first on, up to one that is not narrow, or not whole, or none: whoever
- * reads that one finds out. out, which need not be aligned, has room for all of run->blocks, and is
- * written as far as blocks were decoded. Moves bytes and size behind those; of sums, base becomes
- * what comes before the next one. Returns how many blocks that were. */
+/* Decodes blocks from the first on, up to one that is not narrow, or not whole, or none, or has
+ * sums that its type does not hold: whoever reads that one finds out. out, which need not be
+ * aligned, has room for all of run->blocks; what is written behind those that were decoded means
+ * nothing. Moves bytes and size behind them; of sums, base becomes what comes before the next one.
+ * Returns how many they were. */
 typedef uint32_t sfs_narrow_decode(sfs_narrow_run *run, sfs_narrow_form form, uint8_t *out);
 
 /* For processors that know none: 0. */

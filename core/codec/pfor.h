@@ -47,13 +47,15 @@ static inline size_t sfs_pfor_parse(const uint8_t *bytes, size_t size, unsigned 
     bool wrong = patched & ((exceptions - 1 >= n) | (high_width - 1 >= 32 - width));
     size_t head = patched ? 3 : 1, numbers = sfs_pfor_packed(n, width);
     size_t length = head + numbers + exceptions + sfs_pfor_packed(exceptions, high_width);
+    if ((length > size) | (width > 32) | wrong)
+        return 0;
     *out = (sfs_packed_block){.numbers = bytes + head,
                               .places = bytes + head + numbers,
                               .n = n,
                               .width = width,
                               .exceptions = exceptions,
                               .high_width = high_width};
-    return ((length > size) | (width > 32) | wrong) ? 0 : length;
+    return length;
 }
 
 /* How many bits its numbers have at most. */

@@ -10,6 +10,9 @@
 /* Holds most records whole, any block, and any compressed piece. */
 enum { STREAM_BYTES = 20 << 10 };
 
+/* What is looked at of a block before it is known to be there. */
+enum { HEAD_BYTES = 3 };
+
 /* Of a record whose columns are checked, how many at once. */
 enum { CHECKED_TOGETHER = 8 * SFS_BLOCK };
 
@@ -30,6 +33,7 @@ static void stream_open(struct stream *stream, const uint8_t *bytes, uint64_t si
     stream->end = bytes + size;
     stream->at = stream->copy;
     stream->have = 0;
+    memset(stream->copy, 0, HEAD_BYTES);
 }
 
 /* Tries to have `size` bytes at hand; fewer only at the end of the part. */
@@ -44,6 +48,7 @@ static inline void stream_need(struct stream *stream, size_t size)
     stream->at = stream->copy;
     stream->next += taken;
     stream->have += taken;
+    memset(stream->copy + stream->have, 0, HEAD_BYTES);
 }
 
 static inline void stream_use(struct stream *stream, size_t size)
