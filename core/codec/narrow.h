@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Runs of narrow blocks: whole blocks (pfor.h), one behind another, whose numbers have so few bits
- * that they are worked on in 16 bits each. Most blocks of counts are narrow. With AVX2, a run takes
- * about two thirds of the time that its blocks take one by one (block_ops.h), and gives the same.
- */
+ * that they are worked on in 16 bits each. Most blocks of counts are narrow. With AVX2, rows of a
+ * thousand counts take about four fifths of the time that they take block by block (block_ops.h),
+ * and give the same. */
 #ifndef SFS_CODEC_NARROW_H
 #define SFS_CODEC_NARROW_H
 
