@@ -382,10 +382,13 @@ void sfs_ahead_open_file(sfs_ahead *ahead, sfs_node node, sfs_held *held)
         ask_for_one(ahead, held);
 }
 
-void sfs_ahead_read_piece(sfs_ahead *ahead, sfs_node node, const sfs_held *held, uint32_t piece)
+void sfs_ahead_read_piece(sfs_ahead *ahead, sfs_node node, const sfs_held *held, uint32_t piece,
+                          bool busy)
 {
     sfs_batch batch;
     uint32_t count = sfs_held_pieces(held);
+    if (busy && ahead->depth == SFS_AHEAD_AUTO)
+        return;
     if (!ahead->depth || !count || !sfs_batch_of(ahead->tree, node, &batch))
         return;
     pthread_mutex_lock(&ahead->lock);

@@ -30,7 +30,9 @@ void sfs_ahead_close(sfs_ahead *ahead);
 /* The file of a batch was opened. */
 void sfs_ahead_open_file(sfs_ahead *ahead, sfs_node node, sfs_held *held);
 
-/* A piece of it was read for the first time. */
-void sfs_ahead_read_piece(sfs_ahead *ahead, sfs_node node, const sfs_held *held, uint32_t piece);
+/* A piece of it was read for the first time. `busy`: readers take all processors, so that with
+ * SFS_AHEAD_AUTO nothing is decoded. */
+void sfs_ahead_read_piece(sfs_ahead *ahead, sfs_node node, const sfs_held *held, uint32_t piece,
+                          bool busy);
 
 #endif

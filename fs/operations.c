@@ -46,6 +46,7 @@ int sfs_daemon_open(sfs_daemon *daemon, sfs_tree *tree, const sfs_collection *co
     sfs_collection_stat(collection, &daemon->owner);
     sfs_collection_will_need(collection);
     sfs_later_open(&daemon->later);
+    sfs_readers_open(&daemon->readers);
     if (!pthread_key_create(&daemon->reader, free_reader)) {
         if (!sfs_batches_open(tree, options->cache_size, &daemon->batches, &error)) {
             sfs_stats_open(&daemon->stats, tree, daemon->batches, options);
@@ -85,6 +86,7 @@ void sfs_daemon_close(sfs_daemon *daemon)
     sfs_batches_close(daemon->batches);
     sfs_reader_free(pthread_getspecific(daemon->reader));
     pthread_key_delete(daemon->reader);
+    sfs_readers_close(&daemon->readers);
 }
 
 static sfs_reader *reader_of(sfs_daemon *daemon)
@@ -347,24 +349,24 @@ static void on_release(fuse_req_t request, fuse_ino_t node, struct fuse_file_inf
     fuse_reply_err(request, 0);
 }
 
-static void on_read(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
-                    struct fuse_file_info *info)
+static void answer_read(fuse_req_t request, fuse_ino_t node, sfs_held *held, size_t size,
+                        uint64_t offset)
 {
     uint64_t start = sfs_stats_clock();
     sfs_daemon *daemon = daemon_of(request);
-    sfs_held *held = (sfs_held *)(uintptr_t)info->fh;
     sfs_reader *reader = reader_of(daemon);
     sfs_error error = {"out of memory"};
     sfs_answer answer;
-    sfs_status status = reader ? sfs_held_read(daemon->batches, held, reader, size,
-                                               (uint64_t)offset, &answer, &error)
-                               : -ENOMEM;
+    sfs_status status =
+        reader ? sfs_held_read(daemon->batches, held, reader, size, offset, &answer, &error)
+               : -ENOMEM;
     if (status) {
         reply_failure(request, status, &error);
         return;
     }
+    bool busy = answer.new_pieces && sfs_readers_are_many(&daemon->readers);
     for (uint32_t i = answer.pieces - answer.new_pieces; i < answer.pieces; i++)
-        sfs_ahead_read_piece(daemon->ahead, node, held, answer.first_piece + i);
+        sfs_ahead_read_piece(daemon->ahead, node, held, answer.first_piece + i, busy);
     sfs_stats_add_read(&daemon->stats, answer.segments, answer.count);
     if (answer.count == 1)
         fuse_reply_buf(request, answer.segments->iov_base, answer.segments->iov_len);
@@ -372,6 +374,17 @@ static void on_read(fuse_req_t request, fuse_ino_t node, size_t size, off_t offs
         fuse_reply_iov(request, answer.segments, answer.count);
     sfs_stats_add_latency(&daemon->stats, start);
     sfs_held_release(daemon->batches, held, &answer);
+}
+
+static void on_read(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
+                    struct fuse_file_info *info)
+{
+    sfs_daemon *daemon = daemon_of(request);
+    pid_t thread = fuse_req_ctx(request)->pid;
+    bool waits = !(info->flags & O_DIRECT);
+    sfs_readers_begin(&daemon->readers, thread, waits);
+    answer_read(request, node, (sfs_held *)(uintptr_t)info->fh, size, (uint64_t)offset);
+    sfs_readers_end(&daemon->readers, thread, waits);
 }
 
 /* Entries 0 and 1 are "." and "..", whose inode numbers the kernel knows better. */

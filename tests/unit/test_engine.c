@@ -21,7 +21,7 @@ struct sfs_file {
 
 static atomic_int made[FILES], decoded[FILES][PIECES], asked[FILES], asked_again[FILES];
 static atomic_int alive;
-static atomic_bool slow;
+static atomic_bool slow, busy;
 
 sfs_status sfs_open(sfs_tree *tree, sfs_node node, sfs_file **out, sfs_error *error)
 {
@@ -215,7 +215,7 @@ static bool reads_right(sfs_batches *batches, sfs_ahead *ahead, sfs_held *held, 
     }
     size_t got = 0, left = offset < FILE_BYTES ? FILE_BYTES - offset : 0;
     for (uint32_t i = answer.pieces - answer.new_pieces; i < answer.pieces; i++)
-        sfs_ahead_read_piece(ahead, node, held, answer.first_piece + i);
+        sfs_ahead_read_piece(ahead, node, held, answer.first_piece + i, atomic_load(&busy));
     for (int i = 0; i < answer.count; i++)
         got += answer.segments[i].iov_len;
     sfs_held_release(batches, held, &answer);
@@ -353,6 +353,24 @@ static void test_sequence(unsigned first, unsigned stride)
     close_engine(&engine);
 }
 
+/* Where readers take all processors, what is decoded ahead is what the mount option says, or
+ * nothing. */
+static void test_busy(uint64_t depth, bool many, int expected)
+{
+    struct engine engine = open_engine(UINT64_C(256) << 20, depth);
+    sfs_reader *reader = malloc(sizeof *reader);
+    atomic_store(&busy, many);
+    for (unsigned i = 0; reader && i < 5; i++) /* the first two are of what begins a sequence */
+        CHECK(read_file(engine.batches, engine.ahead, reader, i));
+    CHECK(comes_to(&asked[7], 1));
+    CHECK(comes_to(&decoded[5][0], expected));
+    usleep(20000);
+    CHECK(decoded[5][0] == expected);
+    atomic_store(&busy, false);
+    free(reader);
+    close_engine(&engine);
+}
+
 /* A file that was asked for ahead is asked for again when it is opened, if it was not in memory. */
 static void test_asking_again(void)
 {
@@ -473,6 +491,9 @@ int main(void)
     test_sequence(40, 1);
     test_sequence(3, 4);
     test_sequence(100, 32);
+    test_busy(SFS_AHEAD_AUTO, false, 1);
+    test_busy(SFS_AHEAD_AUTO, true, 0);
+    test_busy(2, true, 1);
     test_asking_again();
     test_no_sequence();
     test_damage();
