@@ -26,6 +26,7 @@ NOT_RUN = {
     "cmake --build --preset release": "demo.sh and tests/run.sh run it",
     "sudo cmake --install build/release": "it writes to the system",
     "sudo ldconfig": "it writes to the system",
+    "python3 tests/bench/dataloader.py": "it takes a minute, and torch",
     "python3 tests/bench/run.py": "it takes minutes and gigabytes",
     "python3 tests/bench/views.py": "it takes minutes and gigabytes",
     "sudo python3 tests/bench/cold.py --rows 500000": "drops the page cache and limits memory, as root",
