@@ -2,11 +2,14 @@
 #include "readers.h"
 
 #include <sched.h>
+#include <unistd.h>
 
 void sfs_readers_open(sfs_readers *readers)
 {
     cpu_set_t processors;
-    int count = sched_getaffinity(0, sizeof processors, &processors) ? 1 : CPU_COUNT(&processors);
+    long count = sched_getaffinity(0, sizeof processors, &processors)
+                     ? sysconf(_SC_NPROCESSORS_ONLN) /* more than the set has room for */
+                     : CPU_COUNT(&processors);
     *readers = (sfs_readers){.processors = count > 1 ? (unsigned)count : 1};
     pthread_mutex_init(&readers->lock, NULL);
 }

@@ -180,7 +180,10 @@ def main():
         for name, codec, view, step in cases(options):
             results[name] = read(build, stores[codec], mnt, view, step, limits[codec])
         if options.rate:
-            results |= at_rate(build, stores, mnt, limits, options.rate * 10**6)
+            try:
+                results |= at_rate(build, stores, mnt, limits, options.rate * 10**6)
+            except OSError as error:
+                print(f"cold.py: the disk cannot be held to a rate here: {error}", file=sys.stderr)
     for name, result in results.items():
         print(f"{name:45}", "  ".join(f"{value:>10,} {key}" for key, value in result.items() if key != "seconds"))
     if options.json:
