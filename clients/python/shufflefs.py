@@ -40,6 +40,7 @@ MAGIC = b"SHUFCSR1"
 RUN = 14 << 20                                          # bytes of neighbours that are read as one file
 SHARE = 8, 2 << 20                                      # other batches that are handed over at once, and their bytes
 ALIGNMENT = 64                                          # of batches that lie one behind another in a file
+SLOTS = 8                                               # batches that a DataLoader's worker has in memory of its own
 FIXED = ("indptr", "indices", "data", "rows")
 ENTRY = np.dtype([("name", "S96"), ("type", "S8"), ("offset", "<i8"), ("count", "<i8"), ("columns", "<i8")])
 
@@ -88,12 +89,8 @@ _buffers = _Buffers()
 
 def _read_file(path):
     """The bytes of a file, past the page cache where the file system allows it."""
-    with _explained(path):
-        fd = _open(path)
-        try:
-            return _read_all(fd, os.fstat(fd).st_size, path)
-        finally:
-            os.close(fd)
+    with _explained(path), open(_open(path), "rb", buffering=0) as file:
+        return _read_all(file.fileno(), os.fstat(file.fileno()).st_size, path)
 
 
 @contextlib.contextmanager
@@ -185,18 +182,14 @@ class Batch:
     rank = property(lambda self: self._words[11])
     number = property(lambda self: self._words[12], doc="the k in batch_k.csr")
     repeated = property(lambda self: self._words[14], doc="how many of the last rows tail=pad repeats")
-
-    @property
-    def extra(self):
-        """The other sections by name, such as obs/COL and obsm/KEY."""
-        return {key: array for key, array in self._arrays.items() if key not in FIXED}
+    extra = property(lambda self: {key: array for key, array in self._arrays.items() if key not in FIXED},
+                     doc="the other sections by name, such as obs/COL and obsm/KEY")
 
     def __len__(self):
         return self._words[2]
 
     def __repr__(self):
-        rows, columns = self.shape
-        return f"<shufflefs.Batch {self._name}: {rows} x {columns}, {len(self.data)} values of {self.data.dtype}>"
+        return "<shufflefs.Batch {}: {} x {}, {} values of {}>".format(self._name, *self.shape, len(self.data), self.data.dtype)
 
     def __reduce__(self):
         """One block of bytes, which from a worker of a DataLoader goes through shared memory."""
@@ -241,14 +234,35 @@ def _empty_scipy(shape):
     return scipy.sparse.csr_matrix(shape, dtype=np.int8)
 
 
+_slots, _slots_lock = [], threading.Lock()              # of a DataLoader's worker: tensors in shared memory
+
+
 def _to_send(blob):
-    """From the workers of a DataLoader, torch moves tensors by shared memory, and all else through a pipe."""
-    data = sys.modules.get("torch.utils.data")          # a worker has imported it
-    return sys.modules["torch"].from_numpy(blob) if data is not None and data.get_worker_info() else blob
+    """From the workers of a DataLoader, torch moves tensors by shared memory, and all else through a pipe. New shared
+    memory takes much longer than the copy: what the receiver has let go of, as its first byte says, is used again."""
+    data, end = sys.modules.get("torch.utils.data"), ALIGNMENT + len(blob)
+    if data is None or not data.get_worker_info():      # a worker has imported it
+        return blob, 0
+    torch = sys.modules["torch"]
+    with _slots_lock:
+        _slots[:] = [slot for slot in _slots if slot.numpy()[0] or len(slot) >= end]
+        slot = next((slot for slot in _slots if not slot.numpy()[0]), None)
+        if slot is None and len(_slots) == SLOTS:
+            return torch.from_numpy(blob), 0
+        if slot is None:
+            _slots.append(slot := torch.zeros(end + end // 8, dtype=torch.uint8).share_memory_())
+        slot.numpy()[0] = 1
+    slot.numpy()[ALIGNMENT:end] = blob
+    return slot, end
 
 
-def _from_blob(blob, name):
-    return Batch(blob if isinstance(blob, np.ndarray) else blob.numpy(), name)
+def _from_blob(sent, name):
+    blob, end = sent
+    array = blob if isinstance(blob, np.ndarray) else blob.numpy()
+    if end:
+        weakref.finalize(array, blob.numpy().__setitem__, 0, 0).atexit = False
+        array = array[ALIGNMENT:end]
+    return Batch(array, name)
 
 
 def read_batch(path):
@@ -347,10 +361,8 @@ def _in_order(read, shares, ahead):
     if ahead < 1:
         yield from (each for share in shares for each in read(share))
         return
-    lanes = []
+    lanes = [_Lane(read, shares[first::ahead]) for first in range(min(ahead, len(shares)))]
     try:
-        for first in range(min(ahead, len(shares))):
-            lanes.append(_Lane(read, shares[first::ahead]))
         for number in range(len(shares)):
             yield from lanes[number % ahead].take()
     finally:
@@ -430,13 +442,9 @@ class Mount(_Source):
             raise Error(f"expected the name of a view or keys, found {view!r} and {', '.join(keys)}")
         directory = view or (_spell(keys) if keys else "")
         if directory and not os.path.isdir(os.path.join(self.name, directory)):
-            raise Error(self._explain(directory))
+            raise Error(bytes(self._read(f".shufflefs/explain/{directory}")).decode().strip() if directory[0] == "@"
+                        else f"{self.name} has no view named {directory!r}")
         self._describe(directory)
-
-    def _explain(self, directory):
-        if not directory.startswith("@"):
-            return f"{self.name} has no view named {directory!r}"
-        return bytes(self._read(f".shufflefs/explain/{directory}")).decode().strip()
 
     def _read(self, path):
         return _read_file(os.path.join(self.name, path))
@@ -455,8 +463,6 @@ class _SfsError(ctypes.Structure):
 class _Library:
     """libshufflefs, as include/shufflefs/ declares it. Calls let other threads of Python run."""
 
-    POINTERS = (("sfs_collection_open", 2), ("sfs_view_new", 1), ("sfs_view_set", 3), ("sfs_tree_open", 3))
-
     def __init__(self, path):
         try:
             self.c = ctypes.CDLL(path)
@@ -464,7 +470,7 @@ class _Library:
             raise Error(f"libshufflefs cannot be loaded ({error}): install it, or name the file by library=, "
                         "or by the variable SHUFFLEFS_LIBRARY") from error
         pointer, error = ctypes.c_void_p, ctypes.POINTER(_SfsError)
-        for name, count in self.POINTERS:
+        for name, count in (("sfs_collection_open", 2), ("sfs_view_new", 1), ("sfs_view_set", 3), ("sfs_tree_open", 3)):
             getattr(self.c, name).argtypes = [pointer] * count + [error]
         for name in ("sfs_collection_close", "sfs_view_free", "sfs_tree_close", "sfs_file_close"):
             getattr(self.c, name).argtypes, getattr(self.c, name).restype = [pointer], None
@@ -533,9 +539,8 @@ class Collection(_Source):
     or a named one: Collection("data.sfs", batch_size=256), Collection("data.sfs", view="train")."""
 
     def __init__(self, path, library=None, view=None, **keys):
-        self.name, self._view = os.path.abspath(path), keys
+        self.name, self._view, self._tree = os.path.abspath(path), keys, None
         self._library = library or os.environ.get("SHUFFLEFS_LIBRARY", "libshufflefs.so.0")
-        self._tree = None
         self._describe(view or "")
 
     def _read(self, path):
@@ -585,8 +590,7 @@ class _Dealing:
     def begin_at(self, epoch, step=0):
         self._begin.copy_(self._begin.new_tensor([epoch, step]))
 
-    def set_epoch(self, epoch):
-        self.begin_at(epoch)
+    set_epoch = begin_at                                # as torch's samplers call it
 
     def __iter__(self):
         import torch.utils.data
@@ -638,25 +642,21 @@ class Loader:
         return self.batches.source.batches_per_rank
 
     def __iter__(self):
-        self._go_to(*self._position())
+        self.epoch, self.step = self._position()
         self.batches.begin_at(self.epoch, self.step)
         for batch in self._loader:
             self.step += 1
             yield batch
-        self._go_to(self.epoch + 1, 0)
-
-    def _go_to(self, epoch, step):
-        self.epoch, self.step = epoch, step
+        self.epoch, self.step = self.epoch + 1, 0
 
     def _position(self):
         """(epoch, step); behind an epoch's last batch is the next epoch."""
-        ended = self.step and self.step >= len(self)
-        return (self.epoch + 1, 0) if ended else (self.epoch, self.step)
+        return (self.epoch + 1, 0) if self.step and self.step >= len(self) else (self.epoch, self.step)
 
     def set_epoch(self, epoch):
         """Begins an epoch; where it is already at that epoch, it stays behind the last batch."""
         if epoch != self.epoch:
-            self._go_to(epoch, 0)
+            self.epoch, self.step = epoch, 0
 
     def state_dict(self):
         source, (epoch, step) = self.batches.source, self._position()
@@ -675,8 +675,8 @@ class Loader:
             raise Error(f"the state is behind {state['rows']} rows of epoch {state['epoch']}, which are no whole "
                         f"steps of {of_step} rows (world_size={source.world_size}, batch_size={source.batch_size}): "
                         "mount the collection with world_size x batch_size as it was")
-        self._go_to(state["epoch"], step)
-        self._go_to(*self._position())
+        self.epoch, self.step = state["epoch"], step
+        self.epoch, self.step = self._position()
 
     def _order(self):
         """What of the view decides which row is where in an epoch."""

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What workers of a torch DataLoader cost: batches a training process gets from the Python client, with and without workers.
 
-Without workers the client reads ahead in threads. torch hands a worker's batches over in shared memory: one copy, into
-memory that is new each time. Figures are rows a second of the best of some epochs, over a warm page cache.
+Without workers the client reads ahead in threads; a worker's batches are copied once, into shared memory. Figures are rows a
+second of the best of some epochs, over a warm page cache.
 """
 import argparse
 import json

@@ -3,6 +3,7 @@
 
 Runs with a Python that has torch: torch_env.sh finds or makes one.
 """
+import copy
 import json
 import pickle
 import random
@@ -24,6 +25,7 @@ from test_python import INDEX_TYPES, craft, crafted
 torch = pytest.importorskip("torch", reason="torch is not installed, and torch_env.sh could not get it")
 pytestmark = pytest.mark.filterwarnings("ignore:Sparse CSR tensor support", "ignore:This DataLoader will create")
 
+import torch.multiprocessing.reductions  # noqa: E402
 import torch.utils.data  # noqa: E402  (after the check that there is one)
 
 VIEW = model.View(batch_size=40, world_size=2, seed=3)
@@ -144,6 +146,54 @@ def test_transform(mounted, made):
     assert [each["rows"].tolist() for each in found] == expected_rows(made, 0, 0)
     for k, each in enumerate(found):
         assert torch.equal(each["sums"], torch.from_numpy(mounted.batch(0, 0, k).dense().sum(1)))
+
+
+def count_slots(batch):
+    return batch, len(shufflefs._slots)
+
+
+def test_shared_memory_is_used_again(client):
+    """A loop that lets go of its batches has a worker share new memory for the first few only."""
+    loader = shufflefs.loader(shufflefs.Batches(client, rank=1, transform=count_slots), num_workers=1)
+    for batch, slots in loader:
+        assert batch._bytes == client.batch(0, 1, batch.number)._bytes
+        assert slots <= 5, "more than the two that torch asks for ahead, the one in the loop, and those on their way"
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_what_is_kept_is_not_written_over(seed, client, monkeypatch):
+    """As a worker sends batches of any size, and their receiver keeps some for any time, or tensors made of them."""
+    draw, kept, seen = random.Random(seed), {}, set()
+    monkeypatch.setattr(torch.utils.data, "get_worker_info", lambda: True)
+    monkeypatch.setattr(shufflefs, "_slots", [])
+    for number in range(200):
+        blob = bytearray(client.batch(0, 0, draw.randrange(13))._bytes) + bytes(draw.choice([0, 0, 0, 64, 10**5]))
+        blob[12 * 8:13 * 8] = number.to_bytes(8, "little")
+        batch = pickle.loads(torch_pickle(shufflefs.Batch(blob)))
+        seen.add(len(shufflefs._slots))
+        kept[number] = batch.data if draw.random() < 0.3 else batch, batch._bytes.tobytes(), batch.data.copy()
+        del batch
+        for old in draw.sample(sorted(kept), draw.randrange(min(len(kept), draw.choice([2, 14])) + 1)):
+            del kept[old]
+        for what, data_of, data in kept.values():
+            assert np.array_equal(what, data) if isinstance(what, np.ndarray) else what._bytes == data_of
+    assert 1 < max(seen) <= shufflefs.SLOTS
+
+
+def torch_pickle(batch):
+    """As torch's queues send it: tensors go as handles of shared memory."""
+    return bytes(torch.multiprocessing.reductions.ForkingPickler.dumps(batch))
+
+
+def copy_by_value(batch):
+    return pickle.loads(pickle.dumps(batch)), copy.deepcopy(batch), copy.copy(batch)
+
+
+def test_copies_in_a_worker(client):
+    """Of more batches than have memory of their own."""
+    loader = shufflefs.loader(shufflefs.Batches(client, rank=0, transform=copy_by_value), num_workers=1)
+    for number, copies in enumerate(loader):
+        assert all(each._bytes == client.batch(0, 0, number)._bytes for each in copies)
 
 
 def test_pickled(client, made):
