@@ -89,7 +89,7 @@ _buffers = _Buffers()
 
 def _read_file(path):
     """The bytes of a file, past the page cache where the file system allows it."""
-    with _explained(path), open(_open(path), "rb", buffering=0) as file:
+    with _explained(path), open(path, "rb", buffering=0, opener=_open) as file:
         return _read_all(file.fileno(), os.fstat(file.fileno()).st_size, path)
 
 
@@ -103,14 +103,14 @@ def _explained(path):
         raise Error(f"{path} cannot be read: {error.strerror}{hint}") from error
 
 
-def _open(path):
+def _open(path, flags):
     """With O_DIRECT the pieces of a large read from a mount are in flight together."""
     try:
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECT)
+        return os.open(path, flags | os.O_DIRECT)
     except OSError as error:
         if error.errno != errno.EINVAL:                 # EINVAL: this file system has no such reads
             raise
-    return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    return os.open(path, flags)
 
 
 def _read_all(fd, size, path):
