@@ -173,6 +173,13 @@ def test_a_file_anywhere(expected, tmp_path):
     assert bytes(shufflefs.read_batch(tmp_path / "batch.csr")._bytes) == expected[0, 1, 2]
 
 
+def test_a_directory(tmp_path):
+    before = os.listdir("/proc/self/fd")
+    with pytest.raises(shufflefs.Error, match=f"{tmp_path} cannot be read: Is a directory"):
+        shufflefs.read_batch(tmp_path)
+    assert os.listdir("/proc/self/fd") == before, "a descriptor stays open"
+
+
 def test_many_threads(client, expected):
     """Threads that share one source get the right bytes."""
     wrong = []
