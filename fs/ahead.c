@@ -11,6 +11,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "processors.h"
+
 enum {
     STREAMS = 64,         /* sequences that are remembered: ranks times kinds of files */
     RECENT = 64,          /* batches of each that are */
@@ -181,13 +183,12 @@ static void *work(void *context)
 /* Asking waits for the disk's queue, decoding for its pages: one thread more than may decode. */
 static sfs_status start_threads(sfs_ahead *ahead, sfs_error *error)
 {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
     sigset_t all, before;
     int failed = 0;
     sigfillset(&all);
     sigdelset(&all, SIGBUS); /* guarded; all others are for the main thread */
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    ahead->decoding_max = cores < 8 ? 2 : MAX_THREADS - 1;
+    ahead->decoding_max = sfs_processors() < 8 ? 2 : MAX_THREADS - 1;
     for (unsigned i = 0; i <= ahead->decoding_max && !failed; i++) {
         failed = pthread_create(&ahead->threads[i], NULL, work, ahead);
         ahead->thread_count += !failed;

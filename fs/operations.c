@@ -46,7 +46,7 @@ int sfs_daemon_open(sfs_daemon *daemon, sfs_tree *tree, const sfs_collection *co
     sfs_collection_stat(collection, &daemon->owner);
     sfs_collection_will_need(collection);
     sfs_later_open(&daemon->later);
-    sfs_readers_open(&daemon->readers);
+    sfs_demand_open(&daemon->demand);
     if (!pthread_key_create(&daemon->reader, free_reader)) {
         if (!sfs_batches_open(tree, options->cache_size, &daemon->batches, &error)) {
             sfs_stats_open(&daemon->stats, tree, daemon->batches, options);
@@ -86,7 +86,7 @@ void sfs_daemon_close(sfs_daemon *daemon)
     sfs_batches_close(daemon->batches);
     sfs_reader_free(pthread_getspecific(daemon->reader));
     pthread_key_delete(daemon->reader);
-    sfs_readers_close(&daemon->readers);
+    sfs_demand_close(&daemon->demand);
 }
 
 static sfs_reader *reader_of(sfs_daemon *daemon)
@@ -364,7 +364,7 @@ static void answer_read(fuse_req_t request, fuse_ino_t node, sfs_held *held, siz
         reply_failure(request, status, &error);
         return;
     }
-    bool busy = answer.new_pieces && sfs_readers_are_many(&daemon->readers);
+    bool busy = answer.new_pieces && sfs_demand_is_full(&daemon->demand);
     for (uint32_t i = answer.pieces - answer.new_pieces; i < answer.pieces; i++)
         sfs_ahead_read_piece(daemon->ahead, node, held, answer.first_piece + i, busy);
     sfs_stats_add_read(&daemon->stats, answer.segments, answer.count);
@@ -382,9 +382,9 @@ static void on_read(fuse_req_t request, fuse_ino_t node, size_t size, off_t offs
     sfs_daemon *daemon = daemon_of(request);
     pid_t thread = fuse_req_ctx(request)->pid;
     bool waits = !(info->flags & O_DIRECT);
-    sfs_readers_begin(&daemon->readers, thread, waits);
+    sfs_demand_begin(&daemon->demand, thread, waits);
     answer_read(request, node, (sfs_held *)(uintptr_t)info->fh, size, (uint64_t)offset);
-    sfs_readers_end(&daemon->readers, thread, waits);
+    sfs_demand_end(&daemon->demand, thread, waits);
 }
 
 /* Entries 0 and 1 are "." and "..", whose inode numbers the kernel knows better. */

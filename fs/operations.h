@@ -6,10 +6,10 @@
 #include <pthread.h>
 
 #include "ahead.h"
+#include "demand.h"
 #include "later.h"
 #include "negotiate.h"
 #include "options.h"
-#include "readers.h"
 #include "stats.h"
 
 enum {
@@ -31,7 +31,7 @@ typedef struct sfs_daemon {
     struct stat owner;            /* whose owner, modes and times the files have */
     pthread_key_t reader;         /* each thread's own sfs_reader */
     sfs_later later;              /* owned */
-    sfs_readers readers;          /* owned */
+    sfs_demand demand;            /* owned */
     sfs_stats stats;              /* counted by all threads */
     struct fuse_session *session; /* borrowed; set before it serves */
 } sfs_daemon;

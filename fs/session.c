@@ -10,6 +10,7 @@
 
 #include "log.h"
 #include "operations.h"
+#include "processors.h"
 
 enum { MIN_THREADS = 8, MAX_THREADS = 32 };
 
@@ -83,11 +84,8 @@ static struct fuse_session *new_session(const sfs_options *options,
  * cores. */
 static unsigned thread_count(void)
 {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    long threads = 2 * (cores > 0 ? cores : 1);
-    return (unsigned)(threads < MIN_THREADS   ? MIN_THREADS
-                      : threads > MAX_THREADS ? MAX_THREADS
-                                              : threads);
+    unsigned threads = 2 * sfs_processors();
+    return threads < MIN_THREADS ? MIN_THREADS : threads > MAX_THREADS ? MAX_THREADS : threads;
 }
 
 /* The kernel may call the connection aborted while a mount is being taken away: an abort on purpose

@@ -40,7 +40,7 @@ MAGIC = b"SHUFCSR1"
 RUN = 14 << 20                                          # bytes of neighbours that are read as one file
 SHARE = 8, 2 << 20                                      # other batches that are handed over at once, and their bytes
 ALIGNMENT = 64                                          # of batches that lie one behind another in a file
-SLOTS = 8                                               # batches that a DataLoader's worker has in memory of its own
+SLOTS = 8                                               # shared tensors that a DataLoader's worker keeps for batches
 FIXED = ("indptr", "indices", "data", "rows")
 ENTRY = np.dtype([("name", "S96"), ("type", "S8"), ("offset", "<i8"), ("count", "<i8"), ("columns", "<i8")])
 

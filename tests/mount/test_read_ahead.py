@@ -2,6 +2,7 @@
 """The daemon's buffers and what works ahead of readers: they change no byte, hold up nobody, do not grow, and survive readers
 that are killed. Their own logic is tests/unit/test_engine.c."""
 import concurrent.futures
+import json
 import multiprocessing
 import os
 import random
@@ -68,6 +69,25 @@ def test_prefetch_changes_no_byte(made, expected, convert, mount, codec, view):
                     turns = [in_turn(files, readers, reader) for reader in range(readers)]
                     for seen in pool.map(read_all, [mounted.path] * readers, turns):
                         assert seen == {name: files[name] for name in seen}
+
+
+@pytest.mark.parametrize("prefetch", ["auto", "4"])
+def test_readers_that_take_all_processors(made, convert, mount, prefetch):
+    """A daemon that has one processor, and so is busy with any reader, decodes ahead what it is told, or hardly anything:
+    the first 8 MiB of what seems to be a sequence."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, list(before)[:1])
+    try:
+        with mount(convert(made[0]), cache_size="64m", prefetch=prefetch, batch_size=500) as mounted:
+            count = len(mounted.list("epoch_0/rank_0"))
+            for epoch in range(2):
+                for batch in range(count):
+                    mounted.read(f"epoch_{epoch}/rank_0/batch_{batch}.csr")
+                    time.sleep(0.01)                    # for what is decoded ahead
+            decoded = json.loads(mounted.read(".shufflefs/stats.json"))["prefetch"]["decoded"]
+    finally:
+        os.sched_setaffinity(0, before)
+    assert count > 30 and (decoded <= 2 * 8 if prefetch == "auto" else decoded > count), decoded
 
 
 def read_in_pieces(root, name, rng):
