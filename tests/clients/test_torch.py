@@ -7,6 +7,7 @@ import copy
 import json
 import pickle
 import random
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -288,7 +289,9 @@ def test_torchrun(mounted, made, tmp_path):
     """Two processes, each its own rank as torch.distributed says it."""
     # Debian 12's torchrun cannot leave both streams alone (torch 1.13, Python 3.11); this shows stderr and logs it.
     streams = ["--redirects=2", "--tee=2", f"--log_dir={tmp_path / 'log'}"]
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", *streams]
+    with socket.create_server(("127.0.0.1", 0)) as free:      # not --standalone, which needs the machine's name to be known
+        where = ["--master_addr=127.0.0.1", f"--master_port={free.getsockname()[1]}"]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", *where, "--nproc_per_node=2", *streams]
     done = subprocess.run([*torchrun, PROGRAM, mounted.name, tmp_path], capture_output=True, timeout=harness.PATIENCE)
     assert done.returncode == 0, done.stderr.decode()
     found = [json.loads((tmp_path / f"rank_{rank}.json").read_text()) for rank in range(2)]
